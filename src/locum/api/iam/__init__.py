@@ -1,0 +1,20 @@
+"""The contract of IAM: its typed commands, a module per family of entities.
+
+:data:`COMMANDS` names every operation that this server knows; another one is answered ``InvalidAction``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from locum.api.iam import access_keys, policies, roles, users
+from locum.api.iam.service import IAM
+from locum.api.shapes import Command
+
+__all__ = ["COMMANDS", "IAM"]
+
+COMMANDS: Final[dict[str, type[Command[Any]]]] = {
+    command.operation.name: command
+    for command in (*users.COMMANDS, *access_keys.COMMANDS, *roles.COMMANDS, *policies.COMMANDS)
+}
+"""Operation name → command type."""

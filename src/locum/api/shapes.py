@@ -1,0 +1,463 @@
+"""How a command is declared, and what follows from the declaration.
+
+A *shape* is a frozen record of typed members.  A *command* is a shape that names its operation and its answer::
+
+    class GetAccessKeyInfoCommand(Command[GetAccessKeyInfoResponse]):
+        operation: ClassVar[Operation] = Operation(STS, "GetAccessKeyInfo", authorization=Authorization())
+        access_key_id: Annotated[str, text(16, 128, r"[\\w]*")]
+
+Names, presence, limits and secrecy stand there once; codec, validation, client method, command line and documents are
+derived from :func:`members`.  A member without a default is required; a list that is absent and an empty list are the
+same thing (STS-W-008).  Wire names are the PascalCase of the member's name unless :func:`named` says otherwise.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import re
+import sys
+import types
+import typing
+import unicodedata
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Final, Generic, NamedTuple, TypeVar, dataclass_transform
+
+import msgspec
+
+from locum.errors import ServiceException, ValidationError
+from locum.secret import Secret
+
+__all__ = [
+    "Authorization",
+    "Command",
+    "Kind",
+    "Limits",
+    "Member",
+    "Operation",
+    "Output",
+    "Pattern",
+    "Service",
+    "Shape",
+    "Target",
+    "Violation",
+    "integer",
+    "items",
+    "members",
+    "named",
+    "refuse",
+    "text",
+    "violations",
+]
+
+
+class _ShapeMeta(msgspec.StructMeta):
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, "frozen": True, "gc": False} | options)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Shape(msgspec.Struct, frozen=True, metaclass=_ShapeMeta):
+    """A record of typed members; equal when its members are equal, never changed after it was made."""
+
+    def __rich_repr__(self) -> Any:
+        for member in members(type(self)):
+            value = getattr(self, member.attribute)
+            if value is not None and value != ():
+                yield member.attribute, value
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({inside})"
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """A regular expression as AWS prints it, and the equivalent that Python matches (whole value, STS-V-010)."""
+
+    printed: str
+    regex: re.Pattern[str]
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The declared constraints of one member: of a text's length, an integer's value or a list's count."""
+
+    least: int | None = None
+    most: int | None = None
+    pattern: Pattern | None = None
+    one_of: tuple[str, ...] = ()
+    secret: bool = False
+    wire_name: str | None = None
+
+
+_UNLIMITED: Final = Limits()
+_UNICODE_CLASSES: Final = r"\p{L}\p{Z}\p{N}"
+"""How the model writes letters, separators and numbers of every script (STS-V-011)."""
+
+
+@functools.cache
+def _letters_separators_numbers() -> str:
+    """The class ``[\\p{L}\\p{Z}\\p{N}…]`` as ranges: :mod:`re` knows no Unicode categories."""
+    ranges: list[list[int]] = []
+    for code in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(code))[0] in "LZN":
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
+
+
+class _UnicodePattern:
+    """A pattern with Unicode classes: ASCII texts need none of them, and the ranges take 100 ms to collect."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._ascii = re.compile(source.replace(_UNICODE_CLASSES, "A-Za-z0-9 "), re.ASCII)
+
+    def fullmatch(self, value: str) -> re.Match[str] | None:
+        return (self._ascii if value.isascii() else self._unicode).fullmatch(value)
+
+    @functools.cached_property
+    def _unicode(self) -> re.Pattern[str]:
+        return re.compile(self._source.replace(_UNICODE_CLASSES, _letters_separators_numbers()), re.ASCII)
+
+
+@functools.cache
+def _pattern(printed: str) -> Pattern:
+    if _UNICODE_CLASSES in printed:
+        return Pattern(printed, typing.cast("re.Pattern[str]", _UnicodePattern(printed)))
+    source = printed.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF")
+    return Pattern(printed, re.compile(source, re.ASCII))
+
+
+def text(
+    least: int | None = None,
+    most: int | None = None,
+    pattern: str | None = None,
+    *,
+    one_of: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Limits:
+    """Limits of a text: length in characters, the pattern as AWS prints it, or a closed set of values."""
+    return Limits(least, most, None if pattern is None else _pattern(pattern), one_of, secret)
+
+
+def integer(least: int | None = None, most: int | None = None) -> Limits:
+    """Limits of an integer's value."""
+    return Limits(least, most)
+
+
+def items(least: int | None = None, most: int | None = None) -> Limits:
+    """Limits of a list's count."""
+    return Limits(least, most)
+
+
+def named(wire_name: str) -> Limits:
+    """The wire name of a member whose name is not the PascalCase of its attribute."""
+    return Limits(wire_name=wire_name)
+
+
+class Kind(Enum):
+    """What a member is on the wire."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+    BLOB = "blob"
+    STRUCTURE = "structure"
+    LIST = "list"
+    MAP = "map"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One member of a shape, as every codec reads it.
+
+    ``path`` is the name in validation messages and audit lines (first letter lower, STS-V-004).  ``element`` describes
+    the elements of a list or the values of a map, ``shape`` the type of a structure.
+    """
+
+    attribute: str
+    wire_name: str
+    path: str
+    kind: Kind
+    required: bool
+    limits: Limits = _UNLIMITED
+    element: Member | None = None
+    shape: type[Shape] | None = None
+
+
+_ACRONYMS: Final = {"id": "Id", "arn": "Arn", "saml": "SAML", "mfa": "MFA"}
+_SCALARS: Final[dict[Any, Kind]] = {
+    str: Kind.TEXT,
+    Secret: Kind.TEXT,
+    int: Kind.INTEGER,
+    bool: Kind.BOOLEAN,
+    datetime.datetime: Kind.TIMESTAMP,
+    bytes: Kind.BLOB,
+}
+
+
+def _wire_name(attribute: str) -> str:
+    return "".join(_ACRONYMS.get(word, word[:1].upper() + word[1:]) for word in attribute.split("_"))
+
+
+def _merge(limits: list[Limits]) -> Limits:
+    merged: dict[str, Any] = {}
+    for each in limits:
+        # 0 is a limit, so absence is told by identity and never by truth.
+        merged |= {
+            name: value
+            for name, value in msgspec.structs.asdict(each).items()
+            if value is not None and value is not False and value != ()
+        }
+    return Limits(**merged) if merged else _UNLIMITED
+
+
+def _member(attribute: str, hint: Any, required: bool, limits: list[Limits]) -> Member:
+    while True:
+        origin = typing.get_origin(hint)
+        if origin is Annotated:
+            hint, *notes = typing.get_args(hint)
+            limits = [note for note in notes if isinstance(note, Limits)] + limits
+        elif origin in (typing.Union, types.UnionType):
+            (hint,) = (each for each in typing.get_args(hint) if each is not types.NoneType)
+        else:
+            break
+    merged = _merge(limits)
+    if hint is Secret:
+        merged = msgspec.structs.replace(merged, secret=True)
+    wire_name = merged.wire_name or _wire_name(attribute)
+    path = wire_name[:1].lower() + wire_name[1:]
+    if hint in _SCALARS:
+        return Member(attribute, wire_name, path, _SCALARS[hint], required, merged)
+    if origin is tuple:
+        element = _member("member", typing.get_args(hint)[0], True, [])
+        return Member(attribute, wire_name, path, Kind.LIST, required, merged, element)
+    if origin is dict:
+        element = _member("value", typing.get_args(hint)[1], True, [])
+        return Member(attribute, wire_name, path, Kind.MAP, required, merged, element)
+    if isinstance(hint, type) and issubclass(hint, Shape):
+        return Member(attribute, wire_name, path, Kind.STRUCTURE, required, merged, None, hint)
+    raise TypeError(f"member {attribute!r} has a type that does not travel: {hint!r}")
+
+
+@functools.cache
+def members(shape: type[Shape]) -> tuple[Member, ...]:
+    """The members of a shape in declared order."""
+    hints = typing.get_type_hints(shape, include_extras=True)
+    return tuple(_member(field.name, hints[field.name], field.required, []) for field in msgspec.structs.fields(shape))
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A service and its protocol constants.
+
+    ``echoes`` tells whether validation messages quote the offending value (STS does, IAM stopped: IAM-GEN-040).
+    """
+
+    name: str
+    version: str
+    namespace: str
+    echoes: bool
+
+    @property
+    def event_source(self) -> str:
+        """The service's name in audit lines."""
+        return f"{self.name}.amazonaws.com"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The record that an operation is about.
+
+    ``kind`` is the record's kind (``user``, ``role``, ``policy`` …) and ``member`` the attribute that names it, by
+    name or, for kinds that travel as such, by ARN.  ``creates``: the record does not exist yet and its ARN follows
+    from path and name.  ``or_caller``: without the member the caller's own user is meant (IAM-GEN-073).
+    """
+
+    kind: str
+    member: str
+    creates: bool = False
+    or_caller: bool = False
+
+
+class Authorization(msgspec.Struct, frozen=True):
+    """Which permission an operation needs: the pipeline asks for it before any handler runs.
+
+    ``resource`` is ``"*"``, an ARN with ``{partition}`` and ``{account}`` of the caller to fill in, or the
+    :class:`Target` whose ARN the policies see; ``keys`` are the operation's own context
+    keys beside the global ones; ``trust`` demands that the target's trust policy allows too (POL-EV-030).
+    """
+
+    resource: Target | str = "*"
+    keys: tuple[str, ...] = ()
+    trust: bool = False
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """What one operation is called and what the pipeline does around it.
+
+    ``authorization`` is None for the operations that nobody can be denied (STS-CALL-006); ``signed`` is False for
+    the two that need no credentials (R43); ``read_only`` is CloudTrail's ``readOnly``; ``writes`` tells that the
+    handler changes records.
+    """
+
+    service: Service
+    name: str
+    authorization: Authorization | None
+    errors: tuple[type[ServiceException], ...] = ()
+    signed: bool = True
+    read_only: bool = True
+    writes: bool = False
+
+    @property
+    def action(self) -> str:
+        """The permission's name, for example ``sts:AssumeRole`` (POL-AC-008)."""
+        return f"{self.service.name}:{self.name}"
+
+
+Output = TypeVar("Output", bound=Shape)
+
+
+class Command(Shape, Generic[Output]):
+    """A call as a value: its type says which operation, its members say what is asked."""
+
+    operation: ClassVar[Operation]
+
+    @classmethod
+    def output(cls) -> type[Shape]:
+        """The type of the operation's answer."""
+        for base in types.get_original_bases(cls) if sys.version_info >= (3, 12) else cls.__orig_bases__:  # type: ignore[attr-defined]
+            if typing.get_origin(base) is Command:
+                return typing.cast("type[Shape]", typing.get_args(base)[0])
+        raise TypeError(f"{cls.__name__} does not say what it answers: derive it from Command[…Response]")
+
+
+class Violation(NamedTuple):
+    """One broken constraint: where, what the value looks like in a message (None: do not quote it), which rule."""
+
+    path: str
+    shown: str | None
+    constraint: str
+
+
+_NOT_NULL: Final = "Member must not be null"
+
+
+def _broken(value: Any, limits: Limits) -> list[str]:
+    """The constraints that a text or an integer breaks: lengths first, then the pattern (STS-V-008)."""
+    broken = []
+    if isinstance(value, Secret):
+        value = value.reveal()
+    if isinstance(value, str):
+        size, measure = len(value), "length"
+    else:
+        size, measure = value, "value"
+    if limits.most is not None and size > limits.most:
+        broken.append(f"Member must have {measure} less than or equal to {limits.most}")
+    if limits.least is not None and size < limits.least:
+        broken.append(f"Member must have {measure} greater than or equal to {limits.least}")
+    if limits.pattern is not None and limits.pattern.regex.fullmatch(value) is None:
+        broken.append(f"Member must satisfy regular expression pattern: {limits.pattern.printed}")
+    if limits.one_of and value not in limits.one_of:
+        broken.append(f"Member must satisfy enum value set: [{', '.join(limits.one_of)}]")
+    return broken
+
+
+def _all_limits(limits: Limits) -> list[str]:
+    """Every constraint of a list's elements, in the order in which AWS lists them (STS-V-006, IAM-GEN-043)."""
+    stated = []
+    if limits.most is not None:
+        stated.append(f"Member must have length less than or equal to {limits.most}")
+    if limits.least is not None:
+        stated.append(f"Member must have length greater than or equal to {limits.least}")
+    if limits.pattern is not None:
+        stated.append(f"Member must satisfy regular expression pattern: {limits.pattern.printed}")
+    if limits.one_of:
+        stated.append(f"Member must satisfy enum value set: [{', '.join(limits.one_of)}]")
+    return stated
+
+
+def _shown(member: Member, value: Any) -> str:
+    if value is None:
+        return "null"
+    if member.kind is Kind.LIST:
+        return f"[{', '.join(_shown(typing.cast('Member', member.element), each) for each in value)}]"
+    if member.kind is Kind.STRUCTURE:
+        inside = ", ".join(
+            f"{each.path}={_shown(each, getattr(value, each.attribute))}"
+            for each in members(typing.cast("type[Shape]", member.shape))
+        )
+        return f"{type(value).__name__}({inside})"
+    return str(value)
+
+
+def _violations(member: Member, value: Any, path: str, found: list[Violation]) -> None:
+    if value is None:
+        if member.required:
+            found.append(Violation(path, "null", _NOT_NULL))
+        return
+    kind = member.kind
+    if kind is Kind.TEXT or kind is Kind.INTEGER:
+        for broken in _broken(value, member.limits):
+            found.append(Violation(path, None if member.limits.secret else f"'{value}'", broken))
+    elif kind is Kind.LIST:
+        _list_violations(member, value, path, found)
+    elif kind is Kind.STRUCTURE:
+        for each in members(typing.cast("type[Shape]", member.shape)):
+            _violations(each, getattr(value, each.attribute), f"{path}.{each.path}", found)
+
+
+def _list_violations(member: Member, value: tuple[Any, ...], path: str, found: list[Violation]) -> None:
+    element = typing.cast("Member", member.element)
+    if not value:
+        if member.required:
+            found.append(Violation(path, "null", _NOT_NULL))
+        return
+    limits = member.limits
+    if (limits.most is not None and len(value) > limits.most) or (
+        limits.least is not None and len(value) < limits.least
+    ):
+        bound = (
+            f"less than or equal to {limits.most}"
+            if limits.most is not None and len(value) > limits.most
+            else f"greater than or equal to {limits.least}"
+        )
+        found.append(Violation(path, f"'{_shown(member, value)}'", f"Member must have length {bound}"))
+    if element.kind is Kind.STRUCTURE:
+        for number, each in enumerate(value, 1):
+            _violations(element, each, f"{path}.{number}.member", found)
+    elif any(each is None or _broken(each, element.limits) for each in value):
+        stated = _all_limits(element.limits)
+        found.append(
+            Violation(path, f"'{_shown(member, value)}'", f"Member must satisfy constraint: [{', '.join(stated)}]")
+        )
+
+
+def violations(value: Shape) -> list[Violation]:
+    """Every broken constraint of a shape, in declared order; empty where it is valid.
+
+    A required member that a decoder left out is None here.  The two ends use the same function: the server on what it
+    decoded, the client on what it is about to send.
+    """
+    found: list[Violation] = []
+    shape: type[Shape] = type(value)
+    for member in members(shape):
+        _violations(member, getattr(value, member.attribute), member.path, found)
+    return found
+
+
+def refuse(found: list[Violation], service: Service) -> ValidationError:
+    """The error that reports violations all at once, in the service's own style (STS-V-001, IAM-GEN-040)."""
+    details = []
+    for path, shown, constraint in found:
+        if service.echoes:
+            value = f"Value {shown} at" if shown is not None else "Value at"
+        else:
+            value = "Value at"
+            if constraint.startswith("Member must satisfy enum value set"):
+                constraint = "Member must satisfy enum value set"
+            elif constraint.startswith("Member must satisfy constraint: ["):
+                constraint = f"{constraint[:-1]}, {_NOT_NULL}]"
+        details.append(f"{value} '{path}' failed to satisfy constraint: {constraint}")
+    plural = "error" if len(found) == 1 else "errors"
+    return ValidationError(f"{len(found)} validation {plural} detected: {'; '.join(details)}")

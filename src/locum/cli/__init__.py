@@ -1,0 +1,94 @@
+"""The command line: ``locum serve`` and the commands that operators run beside a server.
+
+Standard output is the result and nothing else; everything else goes to standard error as ``locum: …`` with a
+``hint:``.  Exit status 0: done; 1: failed; 2: wrong usage or settings.  Nothing is coloured.  A command's module is
+imported when the command is run, so that ``locum --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS: Final = {
+    "serve": ("locum.cli.serve", "Run the server."),
+    "keys": ("locum.cli.keys", "List, rotate and retire the keys that seal session tokens."),
+    "account": ("locum.cli.account", "Create and list accounts."),
+    "root": ("locum.cli.root", "Replace an account's root access key."),
+    "health": ("locum.cli.health", "Ask a running server whether it is ready."),
+    "version": ("locum.cli.version", "Print the version."),
+}
+"""Name → the module whose ``command`` it is, and what the overview says."""
+
+
+class _Overview(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else "locum --help shows the commands"
+            raise _Unknown(f"there is no command {args[0]!r}", hint)
+        return super().resolve_command(ctx, args)
+
+
+class _Unknown(click.UsageError):
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@click.group(cls=_Overview, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """A Security Token Service of your own: temporary, limited credentials, wire-compatible with AWS STS and IAM."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    from locum.cli.report import complain, report
+
+    status = 1
+    try:
+        result = cli.main(arguments, prog_name="locum", standalone_mode=False)
+        status = result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help(), err=True)
+        status = 2
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "locum"
+        complain(error.format_message(), getattr(error, "hint", f"{path} --help shows what it takes"))
+        status = 2
+    except click.ClickException as error:
+        complain(error.format_message())
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except BrokenPipeError:
+        # Whoever read the result has seen enough of it.
+        sys.stderr.close()
+    except Exception as error:
+        known = report(error)
+        if known is None:
+            raise
+        status = known
+    sys.exit(status)

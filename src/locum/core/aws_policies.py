@@ -1,0 +1,43 @@
+"""AWS's managed policies as records of the account ``aws``: readable and attachable by everybody, changed by nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from locum import arn
+from locum.core.records import ManagedPolicy, PolicyVersion
+from locum.policy import AWS_MANAGED_POLICIES
+
+__all__ = ["AWS_ACCOUNT", "AWS_POLICIES"]
+
+AWS_ACCOUNT: Final = "aws"
+"""What stands in the place of an account id in their ARNs (POL-MP-001)."""
+
+_CREATED: Final = 1_423_248_000
+"""When AWS introduced managed policies: 2015-02-06T18:40:00Z."""
+
+
+def _records() -> dict[str, ManagedPolicy]:
+    records = {}
+    for shipped in AWS_MANAGED_POLICIES:
+        number = int(shipped.version.removeprefix("v"))
+        records[shipped.name.lower()] = ManagedPolicy(
+            account=AWS_ACCOUNT,
+            id=arn.unique_id("ANPA", hashlib.sha256(shipped.name.encode()).digest()),
+            name=shipped.name,
+            path=shipped.path,
+            created=_CREATED,
+            updated=_CREATED,
+            versions=(PolicyVersion(number=number, document=shipped.document, created=_CREATED),),
+            default=number,
+            last_number=number,
+            description=shipped.description,
+        )
+    return records
+
+
+AWS_POLICIES: Final[Mapping[str, ManagedPolicy]] = MappingProxyType(_records())
+"""Name in lower case → record, in the order in which they are listed."""

@@ -1,0 +1,209 @@
+"""The records that the store keeps: accounts, users, roles, managed policies, access keys, ring keys.
+
+A record knows its key and its index rows; the store sees only bytes.  Names that are unique without regard to case
+(POL-LM-010) are lower-cased in the key and keep their case in the record.  Times are whole seconds since the epoch.
+Principals are referred to by unique id, never by name, so that a re-created entity is another one (POL-PR-010).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, TypeVar
+
+import msgspec
+
+from locum import arn
+
+__all__ = [
+    "KINDS",
+    "AccessKey",
+    "Account",
+    "ManagedPolicy",
+    "PolicyVersion",
+    "Record",
+    "RingKey",
+    "Role",
+    "Use",
+    "User",
+    "decode",
+    "encode",
+]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Base of the records.  ``key`` is ``(account, kind, name)``; ``indexes`` are the reverse look-ups it answers."""
+
+    kind: ClassVar[str]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Where the record lives; the account is empty for records of the whole installation."""
+        raise TypeError(f"{type(self).__name__} has no key")
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        """Rows ``(index, value)`` under which the record is found."""
+        return []
+
+
+class Account(Record, frozen=True, kw_only=True):
+    """An account; ``root_tags`` and settings of later features grow at the end."""
+
+    kind: ClassVar[str] = "account"
+    id: str
+    name: str
+    created: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+
+class AccessKey(Record, frozen=True, kw_only=True):
+    """A long-term access key of a user or of an account's root user.
+
+    ``owner`` is the user's unique id, or the account id for root.  ``secret`` is sealed for rest (R44) with the key id
+    as associated data.
+    """
+
+    kind: ClassVar[str] = "access-key"
+    id: str
+    account: str
+    owner: str
+    created: int
+    secret: bytes
+    active: bool = True
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [("key-owner", self.owner)]
+
+
+class RingKey(Record, frozen=True, kw_only=True):
+    """One sealing key of the ring; ``secret`` is sealed for rest with the id as associated data."""
+
+    kind: ClassVar[str] = "ring-key"
+    id: str
+    created: int
+    secret: bytes
+    active: bool = True
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+
+class _Entity(Record, frozen=True, kw_only=True):
+    account: str
+    id: str
+    name: str
+    created: int
+    path: str = "/"
+    tags: dict[str, str] = {}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.account, self.kind, self.name.lower()
+
+    def arn(self, partition: str) -> str:
+        """The entity's ARN, path included."""
+        return arn.iam(partition, self.account, self.kind, self.path, self.name)
+
+
+class _PolicyHolder(_Entity, frozen=True, kw_only=True):
+    inline: dict[str, str] = {}
+    attached: tuple[str, ...] = ()
+    boundary: str | None = None
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        rows = [("id", self.id)]
+        rows += [("attached", policy) for policy in self.attached]
+        if self.boundary is not None:
+            rows.append(("boundary", self.boundary))
+        return rows
+
+
+class User(_PolicyHolder, frozen=True, kw_only=True):
+    """A user: ``inline`` maps policy names to documents, ``attached`` and ``boundary`` name managed policies by ARN."""
+
+    kind: ClassVar[str] = "user"
+
+
+class Role(_PolicyHolder, frozen=True, kw_only=True):
+    """A role; ``trust`` is its trust policy with user and role ARNs replaced by unique ids (POL-PR-010)."""
+
+    kind: ClassVar[str] = "role"
+    trust: str
+    description: str | None = None
+    max_session_duration: int = 3600
+
+
+class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One version of a managed policy; numbers are never used again (IAM-POL-004)."""
+
+    number: int
+    document: str
+    created: int
+
+    @property
+    def id(self) -> str:
+        """The version's name on the wire, such as ``v3``."""
+        return f"v{self.number}"
+
+
+class ManagedPolicy(_Entity, frozen=True, kw_only=True):
+    """A customer managed policy with its versions, oldest first, and the number of the default one."""
+
+    kind: ClassVar[str] = "policy"
+    versions: tuple[PolicyVersion, ...]
+    default: int
+    last_number: int
+    updated: int
+    description: str | None = None
+
+    @property
+    def document(self) -> str:
+        """The document of the default version, the one that is in force."""
+        return next(each.document for each in self.versions if each.number == self.default)
+
+
+RecordType = TypeVar("RecordType", bound=Record)
+
+
+class Use(Record, frozen=True, kw_only=True):
+    """The last use of an access key, by its id, or of a role's sessions, by the role's unique id."""
+
+    kind: ClassVar[str] = "use"
+    id: str
+    used: int
+    service: str
+    region: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+
+KINDS: Final[dict[str, type[Record]]] = {
+    each.kind: each for each in (AccessKey, Account, ManagedPolicy, RingKey, Role, Use, User)
+}
+"""Kind of a key → type of its record."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders: dict[type[Record], msgspec.msgpack.Decoder[Record]] = {
+    each: msgspec.msgpack.Decoder(each) for each in KINDS.values()
+}
+
+
+def encode(record: Record) -> bytes:
+    """The bytes that the store keeps for a record."""
+    return _encoder.encode(record)
+
+
+def decode(data: bytes, kind: type[RecordType]) -> RecordType:
+    """The record in stored bytes; msgspec.DecodeError where they are damaged."""
+    return _decoders[kind].decode(data)  # type: ignore[return-value]

@@ -1,0 +1,139 @@
+"""The front door: who is calling, and may they?  The server uses it on itself; any HTTP service can (R30).
+
+``authenticate`` verifies a signed request and gives the :class:`~locum.core.session.Caller`; ``authorize`` asks the one
+decision function with that caller's policies, read live.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from locum import arn
+from locum.core.session import Caller, CallerKind, Session, SessionKind
+from locum.core.token import TokenNotIntact
+from locum.errors import ExpiredToken, InvalidClientTokenId, SignatureDoesNotMatch
+from locum.guard.attempts import Attempts
+from locum.guard.directory import Directory, Holder
+from locum.http import Request
+from locum.policy import Principal
+from locum.secret import Secret
+from locum.wire.sigv4 import SigningKeys
+from locum.wire.sigv4_verify import Authentication, require_authentication, verify
+
+__all__ = ["Guard"]
+
+_NOT_INTACT: Final = "The security token included in the request is invalid"
+_KEY_INVALID: Final = "The security token included in the request is invalid."
+_EXPIRED: Final = "The security token included in the request is expired"
+_SESSION_KINDS: Final = {
+    SessionKind.USER: CallerKind.USER_SESSION,
+    SessionKind.ROOT: CallerKind.ROOT_SESSION,
+    SessionKind.ROLE: CallerKind.ROLE_SESSION,
+}
+
+
+class Guard:
+    """Authenticates signed requests for one partition and a set of regions.
+
+    It keeps derived signing keys and counts of failures, both bounded, and nothing of any caller.
+    """
+
+    def __init__(self, partition: str, regions: Collection[str], *, attempts: Attempts | None = None) -> None:
+        self._partition: Final = partition
+        self._regions: Final = frozenset(regions)
+        self._keys: Final = SigningKeys()
+        self._attempts: Final = attempts or Attempts()
+        self._decoy: Final = Secret(os.urandom(30).hex())
+
+    def authenticate(
+        self, request: Request, query: Sequence[tuple[str, str]], directory: Directory, *, service: str, now: float
+    ) -> tuple[Caller, str]:
+        """The verified caller and the region that it signed for.
+
+        ``query`` is the decoded query string that the handler reads too (R20).  Raises the errors of area SIG in
+        their recorded order: what is malformed, the token (STS-SIG-T20, T21), the key (T22), the signature (T23).  A
+        key that does not exist goes the way of one that does, with a decoy for its secret (R10, R23).
+        """
+        claims = require_authentication(request, query, service=service, regions=self._regions, now=now)
+        attempts = self._attempts
+        attempts.check(request.peer, claims.key_id, now)
+        try:
+            if claims.session_token is not None:
+                return self._of_session(claims, claims.session_token, directory, now), claims.region
+            return self._of_key(claims, directory), claims.region
+        except (InvalidClientTokenId, SignatureDoesNotMatch):
+            attempts.failed(request.peer, claims.key_id, now)
+            raise
+
+    def _check(self, claims: Authentication, secret: Secret) -> None:
+        verify(claims, self._keys(secret, claims.date, claims.region, claims.service))
+
+    def _of_key(self, claims: Authentication, directory: Directory) -> Caller:
+        key = directory.access_key(claims.key_id)
+        if key is None or not key.active:
+            with contextlib.suppress(SignatureDoesNotMatch):
+                self._check(claims, self._decoy)
+            raise InvalidClientTokenId(_KEY_INVALID)
+        self._check(claims, key.secret)
+        return key.caller
+
+    def _of_session(self, claims: Authentication, token: str, directory: Directory, now: float) -> Caller:
+        try:
+            session = directory.ring().open_session(token)
+        except TokenNotIntact:
+            raise InvalidClientTokenId(_NOT_INTACT) from None
+        if session.access_key_id != claims.key_id:
+            raise InvalidClientTokenId(_NOT_INTACT)
+        if session.expires <= now:
+            raise ExpiredToken(_EXPIRED)
+        self._check(claims, session.secret)
+        return self._caller(session, directory)
+
+    def _caller(self, session: Session, directory: Directory) -> Caller:
+        """The caller of a session; the user or role must still exist, under the very id of then (POL-SS-008)."""
+        kind = _SESSION_KINDS[session.kind]
+        partition, account = self._partition, session.account
+        if session.kind is SessionKind.ROOT:
+            if directory.account(account) is None:
+                raise InvalidClientTokenId(_NOT_INTACT)
+            root = arn.account_root(partition, account)
+            return Caller(
+                kind=kind,
+                partition=partition,
+                account=account,
+                arn=root,
+                user_id=account,
+                principal_id=account,
+                principal_arn=root,
+                access_key_id=session.access_key_id,
+                principal=Principal.root(account, partition=partition),
+                session=session,
+            )
+        holder: Holder | None = directory.holder(session.principal_id)
+        if holder is None or holder.account != account:
+            raise InvalidClientTokenId(_NOT_INTACT)
+        if session.kind is SessionKind.USER:
+            own_arn, user_id, user_name = holder.arn, holder.id, holder.name
+            principal = Principal.user(own_arn, account, holder.id, partition=partition)
+        else:
+            own_arn = arn.assumed_role(partition, account, holder.name, session.name)
+            user_id, user_name = f"{holder.id}:{session.name}", ""
+            principal = Principal.role_session(
+                own_arn, account, holder.arn, holder.id, session.name, partition=partition
+            )
+        return Caller(
+            kind=kind,
+            partition=partition,
+            account=account,
+            arn=own_arn,
+            user_id=user_id,
+            principal_id=holder.id,
+            principal_arn=holder.arn,
+            access_key_id=session.access_key_id,
+            principal=principal,
+            user_name=user_name,
+            session=session,
+        )

@@ -1,0 +1,46 @@
+"""A bound on guessing: how many failed authentications one address may make (R10).
+
+Failures are counted per address, and per address and access key, in windows of a minute.  Memory is bounded: when the
+table is full the oldest entry goes.  The counts are a process's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from locum.errors import Throttling
+
+__all__ = ["Attempts"]
+
+_WINDOW: Final = 60
+_CAPACITY: Final = 10_000
+
+
+class Attempts:
+    """Counts failures; ``per_address`` and ``per_key`` are the most within a minute before tries are refused."""
+
+    def __init__(self, *, per_address: int = 600, per_key: int = 60) -> None:
+        self._limits: Final = (per_address, per_key)
+        self._failed: dict[tuple[str, str], list[int]] = {}
+
+    def check(self, address: str, key_id: str, now: float) -> None:
+        """Throttling where the address has failed too often, with any key or with this one."""
+        if not self._failed:
+            return
+        window = int(now) // _WINDOW
+        for entry, limit in zip(((address, ""), (address, key_id)), self._limits, strict=True):
+            count = self._failed.get(entry)
+            if count is not None and count[0] == window and count[1] >= limit:
+                raise Throttling("Rate exceeded")
+
+    def failed(self, address: str, key_id: str, now: float) -> None:
+        """Count one failure."""
+        window = int(now) // _WINDOW
+        for entry in ((address, ""), (address, key_id)):
+            count = self._failed.get(entry)
+            if count is None or count[0] != window:
+                if count is None and len(self._failed) >= _CAPACITY:
+                    del self._failed[next(iter(self._failed))]
+                self._failed[entry] = [window, 1]
+            else:
+                count[1] += 1

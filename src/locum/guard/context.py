@@ -1,0 +1,60 @@
+"""The condition keys that the server itself knows of a request (policy.md section 7).
+
+Everything here comes from the verified caller, the connection and the clock; nothing that a client may name freely can
+replace it (R25).  Key names are in lower case, as the policy engine compares them (STS-CTX-001).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from locum.core.session import Caller, SessionKind
+from locum.http import Request
+from locum.policy import principal_context
+
+__all__ = ["request_context", "tag_keys"]
+
+
+def _iso(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def request_context(
+    caller: Caller, request: Request, region: str, now: float, tags: Mapping[str, str]
+) -> dict[str, str | tuple[str, ...]]:
+    """The global condition keys of a signed request.
+
+    ``region`` is the verified scope's, ``now`` epoch seconds, ``tags`` the principal's tags.  A role session carries no
+    MFA mark at all, a GetSessionToken session one that says false (POL-CK-005); long-term keys have neither key.
+    """
+    seconds = int(now)
+    context: dict[str, str | tuple[str, ...]] = {}
+    for key, value in tags.items():
+        context[f"aws:principaltag/{key.lower()}"] = value
+    context["aws:currenttime"] = _iso(seconds)
+    context["aws:epochtime"] = str(seconds)
+    context["aws:securetransport"] = "true" if request.secure else "false"
+    if request.peer:
+        context["aws:sourceip"] = request.peer
+    for name, value in request.headers:
+        if name == "user-agent":
+            context["aws:useragent"] = value
+        elif name == "referer":
+            context["aws:referer"] = value
+    context["aws:requestedregion"] = region
+    context["aws:viaawsservice"] = "false"
+    context |= principal_context(caller.principal)
+    session = caller.session
+    if session is not None:
+        context["aws:tokenissuetime"] = _iso(session.issued)
+        if session.kind is not SessionKind.ROLE:
+            context["aws:multifactorauthpresent"] = "false"
+    return context
+
+
+def tag_keys(context: dict[str, str | tuple[str, ...]], tags: Mapping[str, str], *, prefixes: tuple[str, ...]) -> None:
+    """Add one key per tag under each prefix, such as ``aws:resourcetag/``."""
+    for key, value in tags.items():
+        for prefix in prefixes:
+            context[f"{prefix}{key.lower()}"] = value

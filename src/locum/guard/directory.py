@@ -1,0 +1,272 @@
+"""What a decision needs to know, read through the facts: keys, holders with their compiled policies, the key ring.
+
+A :class:`Directory` is one request's view.  Everything in it is live: a policy that was changed, a role that was
+deleted or a key that was switched off counts in the very next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from locum import arn
+from locum.arn import Arn
+from locum.core.records import AccessKey, Account, RingKey, Role, User
+from locum.core.sealing import Vault
+from locum.core.session import Caller, CallerKind
+from locum.core.token import KeyRing, SealingKey
+from locum.policy import (
+    Ask,
+    CompiledPolicy,
+    Decision,
+    Layer,
+    Policies,
+    PolicyKind,
+    Principal,
+    decide,
+    load,
+)
+from locum.secret import Secret
+from locum.store.facts import Reader, View
+from locum.store.records import Records
+
+__all__ = ["CallerPolicies", "Directory", "Holder", "LongTermKey"]
+
+_NO_TAGS: Final[Mapping[str, str]] = {}
+_KEPT_POLICIES: Final = 4_096
+
+
+@lru_cache(maxsize=_KEPT_POLICIES)
+def _compiled(text: str, kind: PolicyKind, name: str) -> CompiledPolicy:
+    """A document ready for decisions; one that cannot be read denies everything (R28)."""
+    return load(text, kind, name)
+
+
+class LongTermKey(msgspec.Struct, frozen=True, gc=False):
+    """A long-term access key, opened, and the caller that whoever signs with it is."""
+
+    active: bool
+    secret: Secret
+    caller: Caller
+
+
+class Holder(msgspec.Struct, frozen=True, gc=False):
+    """A user or role as decisions see it: identity policies and boundary compiled, a role's trust policy too."""
+
+    record: User | Role
+    arn: str
+    identity: tuple[CompiledPolicy, ...]
+    boundary: CompiledPolicy | None
+    trust: CompiledPolicy | None
+
+    @property
+    def account(self) -> str:
+        """The account that it belongs to."""
+        return self.record.account
+
+    @property
+    def id(self) -> str:
+        """Its unique id."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """Its name, without path."""
+        return self.record.name
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Its tags, as they were written."""
+        return self.record.tags
+
+
+class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
+    """The policies of one caller, ready for any number of questions."""
+
+    principal: Principal
+    identity: tuple[CompiledPolicy, ...]
+    boundary: CompiledPolicy | None
+    session: tuple[CompiledPolicy, ...] | None
+    tags: Mapping[str, str]
+
+    def decide(
+        self,
+        action: str,
+        resource: str,
+        resource_account: str,
+        context: Mapping[str, str | tuple[str, ...]],
+    ) -> Decision:
+        """Whether the caller may do ``action`` to a resource that has no policy of its own."""
+        policies = Policies(identity=self.identity, boundary=self.boundary, session=self.session)
+        return decide(Ask(self.principal, action, resource, resource_account, context), policies)
+
+    def may_assume(
+        self,
+        action: str,
+        role_arn: str,
+        role_account: str,
+        trust: CompiledPolicy | None,
+        context: Mapping[str, str | tuple[str, ...]],
+    ) -> Decision:
+        """Whether the caller may do ``action`` to a role, whose trust policy must allow it too (POL-TR-001)."""
+        policies = Policies(
+            identity=self.identity,
+            boundary=self.boundary,
+            session=self.session,
+            resource=trust,
+            resource_layer=Layer.TRUST,
+            resource_policy_required=True,
+        )
+        return decide(Ask(self.principal, action, role_arn, role_account, context), policies)
+
+
+class Directory:
+    """One request's view of accounts, keys, holders and policies."""
+
+    __slots__ = ("_partition", "_vault", "_view")
+
+    def __init__(self, view: View, vault: Vault, partition: str) -> None:
+        self._view = view
+        self._vault = vault
+        self._partition = partition
+
+    def ring(self) -> KeyRing:
+        """The keys that seal and open tokens."""
+        return self._view.get(("ring",), self._load_ring)
+
+    def _load_ring(self, reader: Reader) -> KeyRing:
+        keys = [stored.record for stored in Records(reader).each(RingKey, "") if stored.record.active]
+        return KeyRing(
+            SealingKey(key.id, key.created, self._vault.unwrap(key.secret, purpose=RingKey.kind, name=key.id))
+            for key in keys
+        )
+
+    def account(self, account: str) -> Account | None:
+        """An account by its id."""
+        return self._view.get(("account", account), lambda reader: _read_account(reader, account))
+
+    def access_key(self, key_id: str) -> LongTermKey | None:
+        """A long-term access key whose owner exists."""
+        return self._view.get(("access-key", key_id), lambda reader: self._load_access_key(reader, key_id))
+
+    def _load_access_key(self, reader: Reader, key_id: str) -> LongTermKey | None:
+        if not key_id.isalnum() or not key_id.isascii() or len(key_id) > 128:
+            return None
+        stored = Records(reader).get(AccessKey, "", key_id)
+        if stored is None:
+            return None
+        key = stored.record
+        account, partition = key.account, self._partition
+        if _read_account(reader, account) is None:
+            return None
+        if key.owner == account:
+            root = arn.account_root(partition, account)
+            caller = Caller(
+                kind=CallerKind.ROOT,
+                partition=partition,
+                account=account,
+                arn=root,
+                user_id=account,
+                principal_id=account,
+                principal_arn=root,
+                access_key_id=key_id,
+                principal=Principal.root(account, partition=partition),
+            )
+        else:
+            user = self._load_holder(reader, key.owner)
+            if user is None or user.account != account:
+                return None
+            caller = Caller(
+                kind=CallerKind.USER,
+                partition=partition,
+                account=account,
+                arn=user.arn,
+                user_id=user.id,
+                principal_id=user.id,
+                principal_arn=user.arn,
+                access_key_id=key_id,
+                principal=Principal.user(user.arn, account, user.id, partition=partition),
+                user_name=user.name,
+            )
+        secret = self._vault.unwrap(key.secret, purpose=AccessKey.kind, name=key_id)
+        return LongTermKey(key.active, Secret(secret.decode()), caller)
+
+    def holder(self, unique_id: str) -> Holder | None:
+        """A user or role by its unique id."""
+        return self._view.get(("holder", unique_id), lambda reader: self._load_holder(reader, unique_id))
+
+    def role(self, role: Arn) -> Holder | None:
+        """A role by its ARN; partition, path and the case of its name must be right (STS-AR-031, STS-AR-032)."""
+        unique_id = self._view.get(("role", role), lambda reader: _find_role(reader, role, self._partition))
+        return None if unique_id is None else self.holder(unique_id)
+
+    def _load_holder(self, reader: Reader, unique_id: str) -> Holder | None:
+        stored = Records(reader).by_id(unique_id)
+        return None if stored is None else self._compiled_holder(reader, stored.record)
+
+    def _compiled_holder(self, reader: Reader, record: User | Role) -> Holder:
+        account = record.account
+        inline = [_compiled(text, PolicyKind.INLINE, name) for name, text in record.inline.items()]
+        attached = [self._load_managed(reader, policy, account) for policy in record.attached]
+        return Holder(
+            record,
+            record.arn(self._partition),
+            (*inline, *attached),
+            None if record.boundary is None else self._load_managed(reader, record.boundary, account),
+            _compiled(record.trust, PolicyKind.TRUST, record.arn(self._partition))
+            if isinstance(record, Role)
+            else None,
+        )
+
+    def managed_policy(self, policy_arn: str, account: str) -> CompiledPolicy | None:
+        """A managed policy of the account or of AWS in its default version, or None (POL-XA-008)."""
+        return self._view.get(
+            ("policy", policy_arn, account), lambda reader: self._find_managed(reader, policy_arn, account)
+        )
+
+    def _find_managed(self, reader: Reader, policy_arn: str, account: str) -> CompiledPolicy | None:
+        stored = Records(reader).managed_policy(policy_arn, account, self._partition)
+        return None if stored is None else _compiled(stored.record.document, PolicyKind.MANAGED, policy_arn)
+
+    def _load_managed(self, reader: Reader, policy_arn: str, account: str) -> CompiledPolicy:
+        """A policy that is in force by its ARN; one that is not there denies everything (R28)."""
+        return self._find_managed(reader, policy_arn, account) or _compiled("", PolicyKind.MANAGED, policy_arn)
+
+    def policies_of(self, caller: Caller) -> CallerPolicies:
+        """Everything that limits or allows what a caller does (policy.md §10.2)."""
+        if caller.is_root:
+            return CallerPolicies(caller.principal, (), None, None, _NO_TAGS)
+        holder = self.holder(caller.principal_id)
+        if holder is None:
+            raise LookupError("the caller was authenticated under an id that is not there")
+        return CallerPolicies(
+            caller.principal, holder.identity, holder.boundary, self._session_policies(caller), holder.tags
+        )
+
+    def _session_policies(self, caller: Caller) -> tuple[CompiledPolicy, ...] | None:
+        session = caller.session
+        if session is None or (session.policy is None and not session.policy_arns):
+            return None
+        policies = [
+            self.managed_policy(each, session.account) or _compiled("", PolicyKind.MANAGED, each)
+            for each in session.policy_arns
+        ]
+        if session.policy is not None:
+            policies.append(_compiled(session.policy, PolicyKind.SESSION, ""))
+        return tuple(policies)
+
+
+def _read_account(reader: Reader, account: str) -> Account | None:
+    stored = Records(reader).get(Account, "", account)
+    return None if stored is None else stored.record
+
+
+def _find_role(reader: Reader, role: Arn, partition: str) -> str | None:
+    _, name = role.path_and_name
+    if not arn.is_account_id(role.account) or not name or len(name) > 128:
+        return None
+    stored = Records(reader).get(Role, role.account, name)
+    return stored.record.id if stored is not None and stored.record.arn(partition) == str(role) else None

@@ -1,0 +1,87 @@
+"""IAM policies as a library: read, compile, decide; no I/O, no clock, no randomness.
+
+>>> from locum.policy import Ask, Policies, Principal, PolicyKind, compile_policy, context, decide, parse
+>>> document = parse('{"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}')
+>>> alice = Principal.user("arn:aws:iam::111122223333:user/alice", "111122223333", "AIDAALICEALICEALICE00")
+>>> ask = Ask(alice, "s3:GetObject", "arn:aws:s3:::ledger/a.csv", "111122223333", context({}))
+>>> decide(ask, Policies(identity=(compile_policy(document, PolicyKind.INLINE),))).allowed
+True
+
+:func:`parse` and :func:`validate` read a document, the latter as IAM does when it stores one.  :func:`compile_policy`
+prepares it; :func:`load` does both for stored text and never fails: what it cannot read denies.  :func:`decide` is
+the only decision function.
+"""
+
+from __future__ import annotations
+
+from .compile import CompiledPolicy, StatementRef, compile_policy, load
+from .context import KEY_FAMILIES, KEYS, Context, Key, KeyType, context, key_of
+from .document import (
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    MAX_STATEMENTS,
+    Condition,
+    Policy,
+    PolicyError,
+    PolicyKind,
+    Principals,
+    Problem,
+    Statement,
+    counted_size,
+    parse,
+)
+from .evaluate import Ask, Decision, Effect, Layer, Policies, decide, denial_text
+from .managed import AWS_MANAGED_POLICIES, ManagedPolicy
+from .principals import (
+    Principal,
+    PrincipalKind,
+    invalid_principal,
+    named_entities,
+    principal_context,
+    render_principals,
+    store_principals,
+)
+from .validate import validate
+
+__all__ = [
+    "AWS_MANAGED_POLICIES",
+    "KEYS",
+    "KEY_FAMILIES",
+    "MAX_CHARACTERS",
+    "MAX_DEPTH",
+    "MAX_STATEMENTS",
+    "Ask",
+    "CompiledPolicy",
+    "Condition",
+    "Context",
+    "Decision",
+    "Effect",
+    "Key",
+    "KeyType",
+    "Layer",
+    "ManagedPolicy",
+    "Policies",
+    "Policy",
+    "PolicyError",
+    "PolicyKind",
+    "Principal",
+    "PrincipalKind",
+    "Principals",
+    "Problem",
+    "Statement",
+    "StatementRef",
+    "compile_policy",
+    "context",
+    "counted_size",
+    "decide",
+    "denial_text",
+    "invalid_principal",
+    "key_of",
+    "load",
+    "named_entities",
+    "parse",
+    "principal_context",
+    "render_principals",
+    "store_principals",
+    "validate",
+]

@@ -1,0 +1,168 @@
+"""The managed policies of AWS that locum ships (POL-MP-010…018).
+
+Those that follow every service of AWS (ReadOnlyAccess, SecurityAudit, ViewOnlyAccess) are slices for the services
+that locum is, and their descriptions say so (POL-MP-030).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["AWS_MANAGED_POLICIES", "ManagedPolicy"]
+
+_SLICE: Final = "Locum's slice of the AWS policy of this name: its part for IAM, Organizations and STS."
+
+
+class ManagedPolicy(msgspec.Struct, frozen=True):
+    """A managed policy of AWS; ``version`` is the label of its default version, ``document`` its text."""
+
+    name: str
+    path: str
+    version: str
+    description: str
+    document: str
+
+    def arn(self, partition: str) -> str:
+        """Its ARN, in which ``aws`` stands for the account (POL-MP-001)."""
+        return f"arn:{partition}:iam::aws:policy{self.path}{self.name}"
+
+
+def _managed(
+    name: str, version: str, description: str, statements: Sequence[dict[str, Any]], path: str = "/"
+) -> ManagedPolicy:
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=4)
+    return ManagedPolicy(name, path, version, description, document)
+
+
+def _allow(actions: str | Sequence[str], resource: str = "*") -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+AWS_MANAGED_POLICIES: Final = (
+    _managed("AdministratorAccess", "v1", "Provides full access to AWS services and resources.", [_allow("*")]),
+    _managed(
+        "PowerUserAccess",
+        "v6",
+        "Provides full access to AWS services and resources, but does not allow management of users and groups.",
+        [
+            {"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"},
+            _allow(
+                [
+                    "account:GetAccountInformation",
+                    "account:GetPrimaryEmail",
+                    "account:ListRegions",
+                    "iam:CreateServiceLinkedRole",
+                    "iam:DeleteServiceLinkedRole",
+                    "iam:ListRoles",
+                    "organizations:DescribeOrganization",
+                ]
+            ),
+        ],
+    ),
+    _managed(
+        "IAMFullAccess",
+        "v2",
+        "Provides full access to IAM.",
+        [
+            _allow(
+                [
+                    "iam:*",
+                    "organizations:DescribeAccount",
+                    "organizations:DescribeOrganization",
+                    "organizations:DescribeOrganizationalUnit",
+                    "organizations:DescribePolicy",
+                    "organizations:ListChildren",
+                    "organizations:ListParents",
+                    "organizations:ListPoliciesForTarget",
+                    "organizations:ListRoots",
+                    "organizations:ListPolicies",
+                    "organizations:ListTargetsForPolicy",
+                ]
+            )
+        ],
+    ),
+    _managed(
+        "IAMReadOnlyAccess",
+        "v4",
+        "Provides read only access to IAM.",
+        [
+            _allow(
+                [
+                    "iam:GenerateCredentialReport",
+                    "iam:GenerateServiceLastAccessedDetails",
+                    "iam:Get*",
+                    "iam:List*",
+                    "iam:SimulateCustomPolicy",
+                    "iam:SimulatePrincipalPolicy",
+                ]
+            )
+        ],
+    ),
+    _managed(
+        "IAMUserChangePassword",
+        "v2",
+        "Provides the ability for an IAM user to change their own password.",
+        [
+            _allow(["iam:ChangePassword"], "arn:aws:iam::*:user/${aws:username}"),
+            _allow(["iam:GetAccountPasswordPolicy"]),
+        ],
+    ),
+    _managed(
+        "AWSDenyAll",
+        "v2",
+        "Denies all access.",
+        [{"Sid": "DenyAll", "Effect": "Deny", "Action": ["*"], "Resource": "*"}],
+    ),
+    _managed(
+        "ReadOnlyAccess",
+        "v188",
+        _SLICE,
+        [
+            _allow(
+                [
+                    "iam:Generate*",
+                    "iam:Get*",
+                    "iam:List*",
+                    "iam:Simulate*",
+                    "organizations:Describe*",
+                    "organizations:List*",
+                    "sts:GetAccessKeyInfo",
+                    "sts:GetCallerIdentity",
+                    "sts:GetSessionToken",
+                ]
+            )
+        ],
+    ),
+    _managed(
+        "SecurityAudit",
+        "v92",
+        _SLICE,
+        [
+            _allow(
+                [
+                    "iam:GenerateCredentialReport",
+                    "iam:GenerateServiceLastAccessedDetails",
+                    "iam:Get*",
+                    "iam:List*",
+                    "iam:SimulateCustomPolicy",
+                    "iam:SimulatePrincipalPolicy",
+                    "organizations:Describe*",
+                    "organizations:List*",
+                    "sts:GetAccessKeyInfo",
+                ]
+            )
+        ],
+    ),
+    _managed(
+        "ViewOnlyAccess",
+        "v45",
+        _SLICE,
+        [_allow(["iam:GetAccountSummary", "iam:GetLoginProfile", "iam:List*", "organizations:List*"])],
+        path="/job-function/",
+    ),
+)
+"""The shipped policies; POL-MP-016…018 are slices."""

@@ -1,0 +1,316 @@
+"""The ASGI application: bytes in, bytes out, the side routes, and the choice between the event loop and a thread.
+
+Any ASGI server can host it.  A request whose facts are cached is answered on the event loop without an await; what
+needs the database, or writes, runs in a small pool of threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import random as _random
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import locum.server.iam.access_keys
+import locum.server.iam.policies
+import locum.server.iam.roles
+import locum.server.iam.users
+import locum.server.sts  # noqa: F401 - the handlers register themselves
+from locum.http import Headers, Request, Response
+from locum.server import logs
+from locum.server.audit import AuditLog
+from locum.server.config import Settings
+from locum.server.data import Data, open_data
+from locum.server.handlers import HANDLERS
+from locum.server.metrics import CONTENT_TYPE, Metrics
+from locum.server.pipeline import Answered, Pipeline
+from locum.store.facts import Miss
+
+__all__ = ["Application", "create_app"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger("locum.server")
+
+_THREADS: Final = 4
+_MAXIMUM_HEADERS: Final = 100
+_MAXIMUM_HEADER_BYTES: Final = 32_768
+_FLUSH_SECONDS: Final = 30
+_GLOBAL_REGION: Final = "us-east-1"
+"""Where IAM and the global STS endpoint sign, whatever the region of the client (STS-SIG-002, IAM-GEN-001)."""
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Gone(Exception):
+    pass
+
+
+class Application:
+    """The server's ASGI callable.
+
+    ``data`` is the open data directory; it is closed when the application shuts down.  ``clock`` gives epoch seconds
+    and is read once for each request; ``random`` gives random bytes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: Data,
+        *,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._settings: Final = settings
+        self._data: Final = data
+        self._clock: Final = clock
+        self._random: Final = random
+        self._audit: Final = AuditLog(settings.audit_file or data.path / "audit.jsonl")
+        self._pipeline: Final = Pipeline(
+            data.store,
+            data.vault,
+            self._audit,
+            partition=settings.partition,
+            region=settings.region,
+            regions={settings.region, _GLOBAL_REGION},
+            random=random,
+            max_body=settings.max_body,
+        )
+        self._metrics: Final = Metrics((command.operation.service.name, command.operation.name) for command in HANDLERS)
+        self._threads: Final = ThreadPoolExecutor(_THREADS, thread_name_prefix="locum")
+        self._hosts: Final = _allowed_hosts(settings)
+        self._proxies: Final = settings.trusted_proxy
+        self._side_routes: Final[dict[str, Callable[[], Response]]] = {
+            "/health/live": _live,
+            "/health/ready": self._ready,
+            "/metrics": self._measured,
+        }
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self._http(scope, receive, send)
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request_id = _request_id()
+        try:
+            body = await _body(receive, self._settings.max_body)
+        except _TooLarge:
+            await _respond(send, _plain(413, f"the body is larger than {self._settings.max_body} bytes"))
+            return
+        except _Gone:
+            return
+        try:
+            request = self._request(scope, body)
+        except ValueError as problem:
+            await _respond(send, _plain(400, str(problem)))
+            return
+        if request.path != "/":
+            await _respond(send, await self._aside(request))
+            return
+        now = self._clock()
+        token = logs.request_id.set(request_id)
+        try:
+            try:
+                answered = self._pipeline.answer(request, request_id, now, wait=False)
+            except Miss:
+                answered = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._in_thread, request, request_id, now
+                )
+        finally:
+            logs.request_id.reset(token)
+        self._metrics.record(answered.service, answered.operation, answered.outcome, time.perf_counter() - started)
+        await _respond(send, answered.response)
+
+    def _in_thread(self, request: Request, request_id: str, now: float) -> Answered:
+        token = logs.request_id.set(request_id)
+        try:
+            return self._pipeline.answer(request, request_id, now, wait=True)
+        finally:
+            logs.request_id.reset(token)
+
+    def _request(self, scope: Scope, body: bytes) -> Request:
+        """The request as everything else reads it; ValueError for what no honest client sends."""
+        raw = scope["headers"]
+        if len(raw) > _MAXIMUM_HEADERS or sum(len(name) + len(value) for name, value in raw) > _MAXIMUM_HEADER_BYTES:
+            raise ValueError("too many or too large headers")
+        headers: Headers = tuple([(name.decode("latin-1"), value.decode("latin-1").strip()) for name, value in raw])
+        hosts = [value for name, value in headers if name == "host"]
+        if len(hosts) != 1:
+            raise ValueError("exactly one Host header is needed")
+        if hosts[0].lower() not in self._hosts:
+            raise ValueError(
+                f"this server is not called {hosts[0][:255]!r}: start it with --public-url or --allowed-host to say so"
+            )
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        secure = scope.get("scheme") == "https"
+        if self._proxies and peer:
+            peer, secure = self._forwarded(peer, secure, headers)
+        path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+        return Request(
+            scope["method"],
+            path.partition(b"?")[0].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
+            headers,
+            body,
+            peer,
+            secure,
+        )
+
+    def _forwarded(self, peer: str, secure: bool, headers: Headers) -> tuple[str, bool]:
+        """Address and scheme of the client as trusted proxies tell: the last address that is none of theirs (R26)."""
+        if not self._trusts(peer):
+            return peer, secure
+        hops = [hop.strip() for name, value in headers if name == "x-forwarded-for" for hop in value.split(",")]
+        for hop in reversed(hops):
+            try:
+                address = str(ipaddress.ip_address(hop))
+            except ValueError:
+                break
+            peer = address
+            if not self._trusts(address):
+                break
+        schemes = [value.lower() for name, value in headers if name == "x-forwarded-proto"]
+        return peer, schemes[-1] == "https" if schemes else secure
+
+    def _trusts(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+    async def _aside(self, request: Request) -> Response:
+        route = self._side_routes.get(request.path)
+        if route is None:
+            return _plain(404, "nothing is here: the API is at /")
+        if request.method not in ("GET", "HEAD"):
+            return _plain(405, "only GET", (("allow", "GET, HEAD"),))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, route)
+
+    def _ready(self) -> Response:
+        """Ready when the store can be read."""
+        try:
+            with self._data.store.snapshot() as snapshot:
+                snapshot.count("", "account")
+        except Exception:
+            _log.exception("the store cannot be read")
+            return _plain(503, "the store cannot be read")
+        return _plain(200, "ready")
+
+    def _measured(self) -> Response:
+        return Response(200, (("content-type", CONTENT_TYPE),), self._metrics.render())
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._flusher = asyncio.create_task(self._flush_regularly())
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._flush)
+
+    def _flush(self) -> None:
+        try:
+            self._pipeline.usage.flush(self._data.store)
+        except Exception:
+            _log.exception("the last uses cannot be written")
+
+    async def _close(self) -> None:
+        if self._flusher is not None:
+            self._flusher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flusher
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._flush)
+        self._threads.shutdown()
+        self._audit.close()
+        self._data.store.close()
+
+
+def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) -> Application:
+    """The application for a data directory that is already set up; what goes wrong raises as ``open_data`` says."""
+    return Application(settings, open_data(settings), clock=clock)
+
+
+def _allowed_hosts(settings: Settings) -> frozenset[str]:
+    """The values of Host that this server answers to (R45)."""
+    ports = {f":{settings.port}", ""} if settings.port in (80, 443) else {f":{settings.port}"}
+    named = {settings.host if ":" not in settings.host else f"[{settings.host}]"} - {"0.0.0.0", "[::]"}  # noqa: S104
+    hosts = {f"{name}{port}" for name in _LOOPBACK | named for port in ports}
+    if settings.public_url is not None:
+        hosts.add(settings.public_url.partition("://")[2])
+    return frozenset(host.lower() for host in (*hosts, *settings.allowed_host))
+
+
+_ids: Final = _random.Random(os.urandom(16))  # noqa: S311 - a request id names a request, it protects nothing
+os.register_at_fork(after_in_child=lambda: _ids.seed(os.urandom(16)))
+
+
+def _request_id() -> str:
+    """A random UUID in lower case (STS-W-022)."""
+    text = f"{_ids.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
+
+
+async def _body(receive: Receive, most: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _Gone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > most:
+            raise _TooLarge
+        return body
+    pieces, size = [body], len(body)
+    while message.get("more_body", False):
+        if size > most:
+            raise _TooLarge
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        piece = message.get("body", b"")
+        pieces.append(piece)
+        size += len(piece)
+    if size > most:
+        raise _TooLarge
+    return b"".join(pieces)
+
+
+def _plain(status: int, text: str, headers: Headers = ()) -> Response:
+    return Response(status, (("content-type", "text/plain; charset=utf-8"), *headers), f"{text}\n".encode())
+
+
+def _live() -> Response:
+    return _plain(200, "live")
+
+
+async def _respond(send: Send, response: Response) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,144 @@
+"""What an operation's handler gets, and the table of handlers.
+
+The pipeline has authenticated, validated and authorized before a handler runs: a handler never sees an HTTP request and
+cannot forget any of it.  It reads the call and returns the answer, or raises an error of :mod:`locum.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from locum.api.shapes import Command, Shape
+from locum.core.records import Account, Record
+from locum.core.sealing import Vault
+from locum.core.session import Caller
+from locum.core.token import KeyRing
+from locum.guard.directory import Directory
+from locum.server.usage import Usage
+from locum.store.records import Records, Stored
+
+__all__ = ["HANDLERS", "Call", "Found", "Handler", "handles"]
+
+CommandType = TypeVar("CommandType", bound=Command[Any])
+
+
+class Found(NamedTuple):
+    """The target of an operation: its ARN as the policies see it, and its record where there is one."""
+
+    arn: str
+    stored: Stored[Any] | None = None
+
+
+class Call(Generic[CommandType]):
+    """One authorized call.
+
+    ``now`` is epoch seconds, read once per request.  ``target`` is what the command's declaration names; ``records`` is
+    the snapshot or, for operations that write, the transaction in which the target was read.  ``random`` gives bytes.
+    """
+
+    __slots__ = (
+        "caller",
+        "command",
+        "directory",
+        "now",
+        "partition",
+        "random",
+        "records_",
+        "target",
+        "usage",
+        "vault",
+    )
+
+    def __init__(
+        self,
+        command: CommandType,
+        caller: Caller,
+        now: float,
+        *,
+        partition: str,
+        random: Callable[[int], bytes],
+        directory: Directory,
+        vault: Vault,
+        usage: Usage,
+    ) -> None:
+        self.command = command
+        self.caller = caller
+        self.now = now
+        self.partition = partition
+        self.random = random
+        self.directory = directory
+        self.vault = vault
+        self.usage = usage
+        self.target = Found("*")
+        self.records_: Records | None = None
+
+    @property
+    def records(self) -> Records:
+        """The records that this call may read, and write where its operation is declared so."""
+        if self.records_ is None:
+            raise TypeError("this operation is answered from the directory alone")
+        return self.records_
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys that seal what the call issues."""
+        return self.directory.ring()
+
+    @property
+    def account(self) -> str:
+        """The account that the call acts in: the verified caller's, never a parameter's (R12)."""
+        return self.caller.account
+
+    @property
+    def account_record(self) -> Account:
+        """The record of that account."""
+        found = self.directory.account(self.account)
+        if found is None:
+            raise LookupError("a caller was authenticated for an account that is not there")
+        return found
+
+    def found(self, kind: type[RecordType]) -> Stored[RecordType] | None:
+        """The target's record, where the declared target exists."""
+        stored = self.target.stored
+        if stored is not None and not isinstance(stored.record, kind):
+            raise TypeError(f"the declared target is not a {kind.__name__}")
+        return stored
+
+
+RecordType = TypeVar("RecordType", bound=Record)
+
+
+class Handler(NamedTuple):
+    """A handler and how it is run.
+
+    ``cached``: answered on the event loop from cached facts.  ``before``: checks of the input's meaning that precede
+    the admission of callers and authorization (STS-AR-038).
+    """
+
+    run: Callable[[Any], Shape]
+    cached: bool
+    before: Callable[[Any], None] | None
+
+
+HANDLERS: Final[dict[type[Command[Any]], Handler]] = {}
+"""Command → handler; a declared command without one answers InvalidAction."""
+
+AnswerType = TypeVar("AnswerType", bound=Shape)
+
+
+def handles(
+    command: type[Command[AnswerType]],
+    *,
+    cached: bool = False,
+    before: Callable[[Any], None] | None = None,
+) -> Callable[[Callable[[Call[Any]], AnswerType]], Callable[[Call[Any]], AnswerType]]:
+    """Register the decorated function as the handler of a command."""
+
+    def register(run: Callable[[Call[Any]], AnswerType]) -> Callable[[Call[Any]], AnswerType]:
+        if command in HANDLERS:
+            raise TypeError(f"{command.__name__} has a handler already")
+        HANDLERS[command] = Handler(run, cached, before)
+        return run
+
+    return register

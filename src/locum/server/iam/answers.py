@@ -1,0 +1,159 @@
+"""What the IAM handlers share: pages, tags, times, new identifiers, and the texts of common errors."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from locum import arn
+from locum.api.iam import types
+from locum.core.records import Role, User
+from locum.core.token import Purpose, TokenNotIntact
+from locum.errors import InvalidInputException, LimitExceededException, ValidationError
+from locum.server.handlers import Call
+
+__all__ = [
+    "MAXIMUM_TAGS",
+    "Page",
+    "boundary_of",
+    "merged_tags",
+    "moment",
+    "new_id",
+    "page",
+    "tags_of",
+    "without_tags",
+]
+
+MAXIMUM_TAGS: Final = 50
+"""Tags that an entity has at most (IAM-GEN-060)."""
+
+_PAGE: Final = 100
+_NONCE_BYTES: Final = 12
+_ID_BYTES: Final = 11
+_DUPLICATE_FOLDED: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+_DUPLICATE_EXACT: Final = "Duplicate tag keys found."
+
+
+def moment(seconds: int) -> datetime.datetime:
+    """Epoch seconds as the aware time that answers carry."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+
+def new_id(call: Call[Any], prefix: str) -> str:
+    """A unique id that was never used before (IAM-GEN-011)."""
+    return arn.unique_id(prefix, call.random(_ID_BYTES))
+
+
+def boundary_of(holder: User | Role) -> types.AttachedPermissionsBoundary | None:
+    """A holder's permissions boundary as answers show it (IAM-USR-008)."""
+    if holder.boundary is None:
+        return None
+    return types.AttachedPermissionsBoundary(
+        permissions_boundary_type="Policy", permissions_boundary_arn=holder.boundary
+    )
+
+
+def tags_of(tags: dict[str, str]) -> tuple[types.Tag, ...]:
+    """Stored tags as answers show them."""
+    return tuple(types.Tag(key=key, value=value) for key, value in tags.items())
+
+
+def merged_tags(old: dict[str, str], new: Iterable[types.Tag], *, folded: bool) -> dict[str, str]:
+    """``old`` with ``new`` put over it.
+
+    ``folded``: keys are compared without regard to case, as for users and roles (IAM-GEN-061).  InvalidInput for a key
+    twice in ``new`` (IAM-GEN-062), LimitExceeded beyond :data:`MAXIMUM_TAGS` (IAM-GEN-063).
+    """
+    fold: Callable[[str], str] = str.lower if folded else str
+    given: dict[str, types.Tag] = {}
+    for tag in new:
+        if tag.key.lower().startswith("aws:"):
+            raise InvalidInputException(
+                "Aws: prefixed tag key names are not allowed for external use."
+                if folded
+                else "Tag keys beginning with aws: are reserved."
+            )
+        if fold(tag.key) in given:
+            raise InvalidInputException(_DUPLICATE_FOLDED if folded else _DUPLICATE_EXACT)
+        given[fold(tag.key)] = tag
+    merged = {key: value for key, value in old.items() if fold(key) not in given}
+    merged |= {tag.key: tag.value for tag in given.values()}
+    if len(merged) > MAXIMUM_TAGS:
+        raise LimitExceededException("The number of tags has reached the maximum limit.")
+    return merged
+
+
+def without_tags(old: dict[str, str], keys: Iterable[str], *, folded: bool) -> dict[str, str]:
+    """``old`` less the tags named by ``keys``; unknown keys do no harm (IAM-GEN-064)."""
+    fold: Callable[[str], str] = str.lower if folded else str
+    removed = {fold(key) for key in keys}
+    return {key: value for key, value in old.items() if fold(key) not in removed}
+
+
+class _Paged(Protocol):
+    @property
+    def marker(self) -> str | None: ...
+    @property
+    def max_items(self) -> int | None: ...
+
+
+class _Mark(msgspec.Struct, frozen=True, array_like=True):
+    scope: bytes
+    after: str
+
+
+Item = TypeVar("Item")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The members that every paged answer has (IAM-GEN-050)."""
+
+    is_truncated: bool
+    marker: str | None
+
+
+def page(call: Call[Any], entries: Callable[[str], Iterable[tuple[str, Item]]]) -> tuple[tuple[Item, ...], Page]:
+    """One page of a listing.
+
+    ``entries`` gives (position, item) in ascending order of position, beginning after the one it is told.  A marker is
+    sealed (R14) and good for the same operation, account and filters only; ValidationError ``Invalid Marker.`` for any
+    other (IAM-GEN-051).
+    """
+    command: _Paged = call.command
+    scope = _scope(call)
+    limit = command.max_items or _PAGE
+    after = ""
+    if command.marker is not None:
+        after = _opened(call, command.marker, scope)
+    taken: list[tuple[str, Item]] = []
+    for entry in entries(after):
+        if len(taken) == limit:
+            mark = msgspec.msgpack.encode(_Mark(scope, taken[-1][0]))
+            sealed = call.ring.seal(Purpose.PAGINATION_MARKER, mark, call.random(_NONCE_BYTES))
+            return tuple(item for _, item in taken), Page(True, sealed)
+        taken.append(entry)
+    return tuple(item for _, item in taken), Page(False, None)
+
+
+def _scope(call: Call[Any]) -> bytes:
+    """What a marker is bound to: the operation, the account and every parameter but those of paging."""
+    command = call.command
+    filters = {
+        name: getattr(command, name) for name in command.__struct_fields__ if name not in ("marker", "max_items")
+    }
+    described = repr((command.operation.name, call.account, sorted(filters.items()))).encode()
+    return hashlib.sha256(described).digest()[:8]
+
+
+def _opened(call: Call[Any], marker: str, scope: bytes) -> str:
+    try:
+        mark = msgspec.msgpack.decode(call.ring.open(Purpose.PAGINATION_MARKER, marker), type=_Mark)
+    except (TokenNotIntact, msgspec.DecodeError):
+        raise ValidationError("Invalid Marker.") from None
+    if mark.scope != scope:
+        raise ValidationError("Invalid Marker.")
+    return mark.after

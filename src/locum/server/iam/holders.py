@@ -1,0 +1,203 @@
+"""What users and roles have in common: inline policies, attached policies, a boundary, tags.
+
+Each function takes the call and the kind of holder, so that the modules of users and roles are a line per operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from locum.api.iam import types
+from locum.core.records import Role, User
+from locum.errors import (
+    DeleteConflictException,
+    EntityAlreadyExistsException,
+    LimitExceededException,
+    NoSuchEntityException,
+)
+from locum.server.handlers import Call
+from locum.server.iam import documents
+from locum.server.iam.answers import Page, merged_tags, page, tags_of, without_tags
+from locum.store.records import Stored
+
+__all__ = [
+    "Holding",
+    "attach",
+    "attached",
+    "check_deletable",
+    "check_free",
+    "delete_boundary",
+    "delete_inline",
+    "detach",
+    "holder",
+    "inline",
+    "inline_names",
+    "list_tags",
+    "put_boundary",
+    "put_inline",
+    "tag",
+    "untag",
+]
+
+HolderType = TypeVar("HolderType", bound=User | Role)
+
+
+class Holding(NamedTuple):
+    """What is particular to one kind of holder."""
+
+    noun: str
+    quota: str
+    inline_bytes: int
+
+
+HOLDINGS: Final[Mapping[str, Holding]] = {
+    User.kind: Holding("user", "PoliciesPerUser", 2_048),
+    Role.kind: Holding("role", "PoliciesPerRole", 10_240),
+}
+_ATTACHED: Final = 10
+"""Managed policies that a holder has at most (POL-LM-005)."""
+
+
+def holder(call: Call[Any], kind: type[HolderType]) -> Stored[HolderType]:
+    """The holder that the call names; NoSuchEntity where there is none (IAM-USR-002, IAM-ROL-004)."""
+    stored: Stored[HolderType] | None = call.found(kind)
+    if stored is None:
+        noun = HOLDINGS[kind.kind].noun
+        name = getattr(call.command, f"{noun}_name")
+        raise NoSuchEntityException(f"The {noun} with name {name} cannot be found.")
+    return stored
+
+
+def check_free(call: Call[Any], kind: type[User] | type[Role], name: str) -> None:
+    """EntityAlreadyExists where another holder has the name, in whatever case (POL-LM-010)."""
+    if call.records.get(kind, call.account, name) is not None:
+        raise EntityAlreadyExistsException(f"{HOLDINGS[kind.kind].noun.capitalize()} with name {name} already exists.")
+
+
+def check_deletable(stored: User | Role) -> None:
+    """DeleteConflict while policies hang on the holder: attached ones are reported first (IAM-GEN-071)."""
+    if stored.attached:
+        raise DeleteConflictException("Cannot delete entity, must detach all policies first.")
+    if stored.inline:
+        raise DeleteConflictException("Cannot delete entity, must delete policies first.")
+
+
+def _save(call: Call[Any], stored: Stored[HolderType], **changes: Any) -> types.Nothing:
+    call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
+    return types.Nothing()
+
+
+def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Write an inline policy over the one of the same name (IAM-USR-005, IAM-ROL-009)."""
+    stored = holder(call, kind)
+    command = call.command
+    documents.check_identity(command.policy_document, managed=False)
+    policies = stored.record.inline | {command.policy_name: command.policy_document}
+    holding = HOLDINGS[kind.kind]
+    if sum(documents.size(each) for each in policies.values()) > holding.inline_bytes:
+        raise LimitExceededException(
+            f"Maximum policy size of {holding.inline_bytes} bytes exceeded for {holding.noun} {stored.record.name}"
+        )
+    return _save(call, stored, inline=policies)
+
+
+def inline(call: Call[Any], kind: type[HolderType]) -> tuple[HolderType, str]:
+    """A holder and the text of the inline policy that the call names."""
+    stored = holder(call, kind)
+    text = stored.record.inline.get(call.command.policy_name)
+    if text is None:
+        raise NoSuchEntityException(
+            f"The {HOLDINGS[kind.kind].noun} policy with name {call.command.policy_name} cannot be found."
+        )
+    return stored.record, text
+
+
+def delete_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Remove an inline policy."""
+    inline(call, kind)
+    stored = holder(call, kind)
+    kept = {name: text for name, text in stored.record.inline.items() if name != call.command.policy_name}
+    return _save(call, stored, inline=kept)
+
+
+def inline_names(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[str, ...], Page]:
+    """The names of the inline policies, ascending."""
+    names = sorted(holder(call, kind).record.inline)
+    return page(call, lambda after: ((name, name) for name in names if name > after))
+
+
+def attach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Attach a managed policy; once more does no harm (IAM-USR-006)."""
+    stored = holder(call, kind)
+    policy = call.command.policy_arn
+    documents.check_attachable(call, policy)
+    if policy in stored.record.attached:
+        return types.Nothing()
+    if len(stored.record.attached) >= _ATTACHED:
+        raise LimitExceededException(f"Cannot exceed quota for {HOLDINGS[kind.kind].quota}: {_ATTACHED}")
+    return _save(call, stored, attached=(*stored.record.attached, policy))
+
+
+def detach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Detach a managed policy; NoSuchEntity where it is not attached."""
+    stored = holder(call, kind)
+    policy = call.command.policy_arn
+    documents.check_arn(policy)
+    if policy not in stored.record.attached:
+        raise NoSuchEntityException(f"Policy {policy} was not found.")
+    return _save(call, stored, attached=tuple(each for each in stored.record.attached if each != policy))
+
+
+def attached(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[types.AttachedPolicy, ...], Page]:
+    """The attached policies under a path prefix, in ascending order of their names."""
+    prefix = call.command.path_prefix or "/"
+    held = sorted(
+        (name, policy)
+        for policy in holder(call, kind).record.attached
+        for path, name in (documents.path_and_name(policy),)
+        if path.startswith(prefix)
+    )
+    return page(
+        call,
+        lambda after: (
+            (name, types.AttachedPolicy(policy_name=name, policy_arn=policy)) for name, policy in held if name > after
+        ),
+    )
+
+
+def put_boundary(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Set the permissions boundary (IAM-USR-008, IAM-ROL-011)."""
+    stored = holder(call, kind)
+    boundary = call.command.permissions_boundary
+    documents.check_boundary(call, boundary)
+    return _save(call, stored, boundary=boundary)
+
+
+def delete_boundary(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Remove the permissions boundary; NoSuchEntity where there is none."""
+    stored = holder(call, kind)
+    if stored.record.boundary is None:
+        noun = HOLDINGS[kind.kind].noun
+        raise NoSuchEntityException(f"The {noun} {stored.record.name} does not have a permissions boundary.")
+    return _save(call, stored, boundary=None)
+
+
+def tag(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Put tags over those that are there; keys are compared without regard to case (IAM-GEN-061)."""
+    stored = holder(call, kind)
+    return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=True))
+
+
+def untag(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+    """Remove tags."""
+    stored = holder(call, kind)
+    return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=True))
+
+
+def list_tags(call: Call[Any], tags: dict[str, str]) -> tuple[tuple[types.Tag, ...], Page]:
+    """The tags of an entity in ascending order of their keys."""
+    held = sorted(tags.items())
+    return page(call, lambda after: ((tag.key, tag) for tag in tags_of(dict(held)) if tag.key > after))

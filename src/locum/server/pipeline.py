@@ -1,0 +1,300 @@
+"""The way of a request: bytes to answer, in one direction, with one place that turns errors into answers.
+
+Authenticate, decode, resolve the target, admit, authorize, handle, record, answer.  The same function serves the event
+loop, with facts that are cached already, and a thread, which may read and write the store: where the loop would have to
+wait, :class:`~locum.store.facts.Miss` is raised before anything has happened, and the request runs again in a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+from locum.api.iam.service import IAM
+from locum.api.registry import find_command, unknown_operation
+from locum.api.shapes import Command, Service, Shape
+from locum.api.sts import STS
+from locum.core.admission import admit, admit_session
+from locum.core.sealing import Vault
+from locum.core.session import Caller
+from locum.errors import (
+    AccessDenied,
+    ConcurrentModificationException,
+    InternalFailure,
+    MalformedInput,
+    ServiceException,
+    ServiceUnavailable,
+)
+from locum.guard import Guard
+from locum.guard.directory import Directory
+from locum.http import Request, Response
+from locum.server import authorization
+from locum.server.audit import AuditLog, Event, lines_of, parameters_of
+from locum.server.handlers import HANDLERS, Call, Handler
+from locum.server.usage import Usage
+from locum.store import Conflict, Locked, Store
+from locum.store.facts import Facts, Miss, View
+from locum.store.records import Records
+from locum.wire.answer import JSON, XML, encode_error, encode_response, wants_json
+from locum.wire.form import check_target, parse_form
+from locum.wire.query import decode_command, gather
+
+__all__ = ["Answered", "Pipeline"]
+
+_log = logging.getLogger("locum.server")
+
+_PRODUCT_PAGE: Final = "https://aws.amazon.com/iam"
+_FORM: Final = "application/x-www-form-urlencoded"
+_FORBIDDEN: Final = b"<html><body><h1>403 Forbidden</h1></body></html>\n"
+_ATTEMPTS: Final = 3
+_UNKNOWN: Final = "Unknown"
+
+
+class Answered(NamedTuple):
+    """An answer with what metrics want to know: service, operation and outcome."""
+
+    response: Response
+    service: str
+    operation: str
+    outcome: str
+
+
+class _Work:
+    """What is known so far of a request; the audit line is made from it, however far it came."""
+
+    __slots__ = ("answer", "caller", "command", "name", "owner", "read_only", "region", "resources", "service", "type")
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.service: Service = STS
+        self.name = _UNKNOWN
+        self.type: type[Command[Any]] | None = None
+        self.caller: Caller | None = None
+        self.command: Command[Any] | None = None
+        self.answer: Shape | None = None
+        self.read_only = True
+        self.resources: tuple[dict[str, str], ...] = ()
+        self.owner = ""
+
+
+class _Refusal(Exception):
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class Pipeline:
+    """Answers requests to the API; one for each process, shared by its threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        audit: AuditLog,
+        *,
+        partition: str,
+        region: str,
+        regions: Collection[str],
+        random: Callable[[int], bytes],
+        max_body: int,
+    ) -> None:
+        self.store: Final = store
+        self.facts: Final = Facts(store)
+        self.usage: Final = Usage()
+        self.guard: Final = Guard(partition, regions)
+        self._vault: Final = vault
+        self._audit: Final = audit
+        self._partition: Final = partition
+        self._region: Final = region
+        self._random: Final = random
+        self._max_body: Final = max_body
+
+    def answer(self, request: Request, request_id: str, now: float, *, wait: bool) -> Answered:
+        """The answer to one request; :class:`~locum.store.facts.Miss` where it would have to wait but may not.
+
+        Never raises anything else: what nobody foresaw becomes InternalFailure with the request's id and no more.
+        """
+        work = _Work(self._region)
+        error: ServiceException | None = None
+        response: Response | None = None
+        json = wants_json(request.header("accept"))
+        try:
+            self._run(work, request, now, wait=wait)
+        except Miss:
+            raise
+        except _Refusal as refusal:
+            response, error = refusal.response, MalformedInput(f"HTTP {refusal.response.status}")
+        except ServiceException as raised:
+            error = raised
+        except Exception:
+            _log.exception("the request failed", extra={"operation": work.name})
+            error = InternalFailure("The request processing has failed because of an unknown error.")
+        try:
+            self._record(work, request, request_id, now, error)
+        except Exception:
+            _log.exception("the audit line cannot be written")
+            error, response = ServiceUnavailable("The request cannot be recorded, so it is not answered."), None
+        outcome = "ok" if error is None else error.code
+        if response is None:
+            headers: tuple[tuple[str, str], ...]
+            if error is not None:
+                status, content_type, body = encode_error(error, work.service, request_id, json=json)
+            else:
+                assert work.answer is not None
+                assert work.type is not None
+                status, content_type = 200, JSON if json else XML
+                body = encode_response(work.answer, work.type, request_id, json=json)
+            headers = (("x-amzn-requestid", request_id), ("content-type", content_type))
+            response = Response(status, headers, body)
+        return Answered(response, work.service.name, work.name if work.type is not None else "", outcome)
+
+    def _run(self, work: _Work, request: Request, now: float, *, wait: bool) -> None:
+        query, parameters = self._parameters(request)
+        target_header = request.header("x-amz-target")
+        if target_header is not None:
+            raise unknown_operation(target_header[:128], None)
+        action = parameters.get("Action")
+        if not action and request.method == "GET":
+            raise _Refusal(Response(302, (("location", _PRODUCT_PAGE),)))
+        command_type = find_command(action, parameters.get("Version"))
+        operation = command_type.operation
+        work.service, work.name, work.read_only = operation.service, operation.name, operation.read_only
+        handler = HANDLERS.get(command_type)
+        if handler is None:
+            raise unknown_operation(operation.name, operation.service.version)
+        work.type = command_type
+        if handler.cached and not wait:
+            self._decide(work, handler, request, query, parameters, now, self.facts.cached_only(), None)
+        elif not wait:
+            raise Miss
+        elif operation.writes:
+            self._write(work, handler, request, query, parameters, now)
+        else:
+            with self.facts.reading() as view:
+                records = None if handler.cached else Records(view.rows)
+                self._decide(work, handler, request, query, parameters, now, view, records)
+
+    def _parameters(self, request: Request) -> tuple[Sequence[tuple[str, str]], dict[str, str]]:
+        """The query's pairs and all parameters, after the checks of the HTTP layer (STS-SIG-T01…T04)."""
+        if not check_target(request.path):
+            raise _Refusal(Response(400))
+        if request.method not in ("GET", "POST"):
+            raise _Refusal(Response(302, (("location", _PRODUCT_PAGE),)))
+        if request.method == "POST" and (request.body or request.header("content-type") is not None):
+            content_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+            if content_type != _FORM:
+                raise _Refusal(Response(403, (("content-type", "text/html"),), _FORBIDDEN))
+        query = parse_form(request.query) if request.query else []
+        body = parse_form(request.body, max_bytes=self._max_body) if request.method == "POST" and request.body else []
+        return query, gather([*query, *body] if query else body)
+
+    def _write(
+        self,
+        work: _Work,
+        handler: Handler,
+        request: Request,
+        query: Sequence[tuple[str, str]],
+        parameters: dict[str, str],
+        now: float,
+    ) -> None:
+        """Decide first without holding anybody up; then once more in the transaction, on what is about to change."""
+        with self.facts.reading() as view:
+            self._decide(work, handler, request, query, parameters, now, view, Records(view.rows), run=False)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self.store.transaction() as transaction, self.facts.reading() as view:
+                    self._decide(work, handler, request, query, parameters, now, view, Records(transaction))
+                return
+            except Conflict:
+                if attempt == _ATTEMPTS:
+                    raise ConcurrentModificationException(
+                        "The entity was changed by another request at the same time. Try again."
+                    ) from None
+            except Locked:
+                raise ServiceUnavailable("The store is busy with other changes. Try again.") from None
+
+    def _decide(
+        self,
+        work: _Work,
+        handler: Handler,
+        request: Request,
+        query: Sequence[tuple[str, str]],
+        parameters: dict[str, str],
+        now: float,
+        view: View,
+        records: Records | None,
+        *,
+        run: bool = True,
+    ) -> None:
+        assert work.type is not None
+        operation = work.type.operation
+        directory = Directory(view, self._vault, self._partition)
+        if not operation.signed:
+            raise unknown_operation(operation.name, operation.service.version)
+        caller, work.region = self.guard.authenticate(
+            request, query, directory, service=operation.service.name, now=now
+        )
+        work.caller = caller
+        admit_session(caller, operation.service.name)
+        command = work.command
+        if command is None:
+            command = work.command = decode_command(work.type, parameters)
+        call: Call[Any] = Call(
+            command,
+            caller,
+            now,
+            partition=self._partition,
+            random=self._random,
+            directory=directory,
+            vault=self._vault,
+            usage=self.usage,
+        )
+        call.records_ = records
+        if handler.before is not None:
+            handler.before(call)
+        admit(caller, operation.service.name, operation.name)
+        decided = authorization.authorize(call, request, work.region)
+        work.resources, work.owner = decided.resources, decided.owner
+        if run:
+            self.usage.note_caller(caller, now, operation.service.name, work.region)
+            work.answer = handler.run(call)
+
+    def _record(
+        self, work: _Work, request: Request, request_id: str, now: float, error: ServiceException | None
+    ) -> None:
+        random = self._random(48)
+        ids = tuple(str(uuid.UUID(bytes=random[at : at + 16], version=4)) for at in (0, 16, 32))
+        denied = isinstance(error, AccessDenied)
+        shown = work.command is not None and not denied and work.name != "GetCallerIdentity"
+        self._audit.write(
+            lines_of(
+                Event(
+                    now=now,
+                    event_source=work.service.event_source,
+                    name=work.name,
+                    region=work.region,
+                    request_id=request_id,
+                    event_ids=(ids[0], ids[1], ids[2]),
+                    peer=request.peer,
+                    host=request.header("host") or "",
+                    user_agent=request.header("user-agent") or "",
+                    secure=request.secure,
+                    read_only=work.read_only,
+                    caller=work.caller,
+                    error=error,
+                    parameters=parameters_of(work.command) if shown and work.command is not None else None,
+                    answer=parameters_of(work.answer)
+                    if work.answer is not None and error is None and shown and self._shows_answer(work)
+                    else None,
+                    resources=work.resources,
+                    owner=work.owner if error is None else "",
+                )
+            )
+        )
+
+    @staticmethod
+    def _shows_answer(work: _Work) -> bool:
+        """Whether CloudTrail shows the answer: issued credentials and what IAM changed, not what was read."""
+        return work.service is STS or (work.service is IAM and not work.read_only)

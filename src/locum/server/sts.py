@@ -1,0 +1,100 @@
+"""The handlers of STS.  Each is the few lines between an authorized call and its answer; the rules are in the core."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Final
+
+from locum import arn
+from locum.api import sts
+from locum.core import issue
+from locum.core.packing import packed_percentage
+from locum.core.records import Role
+from locum.core.session import Session
+from locum.errors import MalformedPolicyDocumentException, ValidationError
+from locum.policy import PolicyKind, validate
+from locum.secret import Secret
+from locum.server.handlers import Call, handles
+
+__all__ = ["assume_role", "get_access_key_info", "get_caller_identity", "get_session_token"]
+
+_NONCE_BYTES: Final = 12
+_SESSION_POLICY_ARNS: Final = 10
+_SESSION_POLICY_CHARACTERS: Final = 2_048
+
+
+def _credentials(call: Call[Any], session: Session) -> sts.Credentials:
+    return sts.Credentials(
+        access_key_id=session.access_key_id,
+        secret_access_key=session.secret,
+        session_token=Secret(call.ring.seal_session(session, call.random(_NONCE_BYTES))),
+        expiration=datetime.datetime.fromtimestamp(session.expires, datetime.UTC),
+    )
+
+
+@handles(sts.GetCallerIdentityCommand, cached=True)
+def get_caller_identity(call: Call[sts.GetCallerIdentityCommand]) -> sts.GetCallerIdentityResponse:
+    """Who the verified caller is (STS-GCI-T01…T03)."""
+    caller = call.caller
+    return sts.GetCallerIdentityResponse(arn=caller.arn, user_id=caller.user_id, account=caller.account)
+
+
+@handles(sts.GetAccessKeyInfoCommand, cached=True)
+def get_access_key_info(call: Call[sts.GetAccessKeyInfoCommand]) -> sts.GetAccessKeyInfoResponse:
+    """The account of an access key: of a key in the store, else the one that the id encodes (STS-AKI-004)."""
+    key_id = call.command.access_key_id
+    key = call.directory.access_key(key_id)
+    account = key.caller.account if key is not None else arn.account_of_access_key(key_id)
+    if account is None:
+        raise ValidationError(f"{key_id} is not a valid access key id: it encodes no account")
+    return sts.GetAccessKeyInfoResponse(account=account)
+
+
+def _check_session_policies(call: Call[Any], policy: str | None, arns: tuple[str, ...], account: str) -> None:
+    """Refuse session policies that are too many, too long, malformed or out of reach (STS-SP-001, SP-002, SP-008)."""
+    if len(arns) > _SESSION_POLICY_ARNS:
+        raise ValidationError(f"At most {_SESSION_POLICY_ARNS} PolicyArns can be passed, not {len(arns)}")
+    size = len(policy or "") + sum(map(len, arns))
+    if size > _SESSION_POLICY_CHARACTERS:
+        raise ValidationError(
+            f"Policy and PolicyArns together have {size} characters; at most {_SESSION_POLICY_CHARACTERS} are allowed"
+        )
+    for each in arns:
+        if call.directory.managed_policy(each, account) is None:
+            raise MalformedPolicyDocumentException(f"The managed policy {each} does not exist or cannot be used")
+    if policy is not None:
+        validate(policy, PolicyKind.SESSION)
+
+
+def _assumable(call: Call[sts.AssumeRoleCommand]) -> None:
+    issue.role_named(call.command.role_arn)
+    issue.unsupported(call.command)
+
+
+@handles(sts.AssumeRoleCommand, cached=True, before=_assumable)
+def assume_role(call: Call[sts.AssumeRoleCommand]) -> sts.AssumeRoleResponse:
+    """A session of the role, which the trust policy has allowed (area AR)."""
+    command = call.command
+    stored = call.found(Role)
+    if stored is None:
+        raise TypeError("authorization lets nobody assume a role that does not exist")
+    role = stored.record
+    arns = tuple(each.arn for each in command.policy_arns if each.arn is not None)
+    _check_session_policies(call, command.policy, arns, role.account)
+    packed = packed_percentage(command.policy, arns)
+    session = issue.assume_role(command, call.caller, role, call.now, call.random(issue.RANDOM_BYTES))
+    return sts.AssumeRoleResponse(
+        assumed_role_user=sts.AssumedRoleUser(
+            assumed_role_id=f"{role.id}:{command.role_session_name}",
+            arn=arn.assumed_role(call.partition, role.account, role.name, command.role_session_name),
+        ),
+        credentials=_credentials(call, session),
+        packed_policy_size=packed,
+    )
+
+
+@handles(sts.GetSessionTokenCommand, cached=True)
+def get_session_token(call: Call[sts.GetSessionTokenCommand]) -> sts.GetSessionTokenResponse:
+    """Temporary credentials of the caller itself (area GST)."""
+    session = issue.get_session_token(call.command, call.caller, call.now, call.random(issue.RANDOM_BYTES))
+    return sts.GetSessionTokenResponse(credentials=_credentials(call, session))

@@ -1,0 +1,85 @@
+"""From a command's declared target to the ARN that policies see and the record behind it.
+
+Reading only: whether the caller may know of the record is decided afterwards, so that a denial comes before any word on
+existence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from locum import arn
+from locum.api.shapes import Command, Target
+from locum.core.records import AccessKey, ManagedPolicy, Role, User
+from locum.core.session import Caller
+from locum.errors import ValidationError
+from locum.server.handlers import Found
+from locum.store.records import Records, Stored
+
+__all__ = ["moved", "resolve"]
+
+
+def _named(kind: type[User] | type[Role]) -> Callable[[Records, Caller, Command[Any], Target], Found]:
+    def resolve(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+        name = getattr(command, target.member)
+        if name is None:
+            if caller.is_root:
+                return Found(caller.arn)
+            if not caller.user_name:
+                raise ValidationError("Must specify userName when calling with non-User credentials")
+            name = caller.user_name
+        stored: Stored[Any] | None = records.get(kind, caller.account, name)
+        if stored is not None and not target.creates:
+            return Found(stored.record.arn(caller.partition), stored)
+        path = (getattr(command, "path", None) or "/") if target.creates else "/"
+        return Found(arn.iam(caller.partition, caller.account, kind.kind, path, name), None)
+
+    return resolve
+
+
+def _policy(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    value = getattr(command, target.member)
+    if target.creates:
+        path = getattr(command, "path", None) or "/"
+        return Found(arn.iam(caller.partition, caller.account, ManagedPolicy.kind, path, value))
+    return Found(value, records.managed_policy(value, caller.account, caller.partition))
+
+
+def _access_key(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The user whose key it is: policies see the user (IAM-OP-GetAccessKeyLastUsed)."""
+    stored = records.get(AccessKey, "", getattr(command, target.member))
+    if stored is None or stored.record.account != caller.account:
+        return Found("*")
+    owner = records.by_id(stored.record.owner)
+    root = arn.account_root(caller.partition, caller.account)
+    return Found(root if owner is None else owner.record.arn(caller.partition), None)
+
+
+_RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Found]]] = {
+    "user": _named(User),
+    "role": _named(Role),
+    "policy": _policy,
+    "access_key": _access_key,
+}
+
+
+def resolve(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The target of a command in one consistent read.
+
+    ValidationError where an optional name is left out by a caller that is no user (IAM-KEY-005).
+    """
+    return _RESOLVERS[target.kind](records, caller, command, target)
+
+
+def moved(found: Found, caller: Caller, command: Command[Any]) -> str | None:
+    """The ARN that a command would give to its target by renaming or moving it, where that is another one.
+
+    Who may change what is under one path must not thereby reach another path: permission is asked for both.
+    """
+    path, name = getattr(command, "new_path", None), getattr(command, "new_user_name", None)
+    if found.stored is None or (path is None and name is None):
+        return None
+    entity = found.stored.record
+    renamed = arn.iam(caller.partition, entity.account, entity.kind, path or entity.path, name or entity.name)
+    return renamed if renamed != found.arn else None
