@@ -101,19 +101,21 @@ def goals(results: Results) -> list[Goal]:
     ]
 
 
-def page(results: Results, *, date: str, machine: str) -> str:
-    """The part of docs/performance.md between the markers."""
+def page(results: Results, *, date: str, machine: str, whole: bool = True) -> str:
+    """The part of docs/performance.md between the markers; where not ``whole``, only what was measured."""
     lines = [f"Measured on {date}: {machine}.", ""]
     if results.skipped:
         lines += [f"Not measured in this run: {', '.join(results.skipped)}.", ""]
     if results.requests:
         lines += _requests(results.requests)
-    lines += ["### Measured against the goals", "", "| measure | goal | measured | reached |", "|---|---|---|---|"]
-    for goal in goals(results):
+    shown = [goal for goal in goals(results) if whole or goal.value is not None]
+    if shown:
+        lines += ["### Measured against the goals", "", "| measure | goal | measured | reached |", "|---|---|---|---|"]
+    for goal in shown:
         value = "not measured" if goal.value is None else f"{_number(goal.value)}{goal.unit}"
         sign = "≥" if goal.at_least else "≤"
         told = {True: "yes", False: "**no**", None: "–"}[goal.reached]
-        lines.append(f"| {goal.measure} | {sign} {_number(goal.limit)}{goal.unit} | {value} | {told} |")
+        lines.append(f"| {goal.measure} | {sign} {goal.limit:g}{goal.unit} | {value} | {told} |")
     lines.append("")
     if results.roles or results.workers or results.figures:
         lines += _machine(results)
@@ -170,7 +172,12 @@ def _machine(results: Results) -> list[str]:
 
 
 def _timings(timings: Sequence[Timing]) -> list[str]:
-    lines = ["### In process", "", "| | µs, least | compared with | its µs | times faster |", "|---|---:|---|---:|---:|"]
+    lines = [
+        "### In process",
+        "",
+        "| | µs, least | compared with | its µs | times faster |",
+        "|---|---:|---|---:|---:|",
+    ]
     for each in timings:
         against = "– | – | –"
         if each.reference is not None and each.ratio is not None:
@@ -207,14 +214,17 @@ def chart(samples: Samples) -> str:
         top = 42 + number * row
         cut = value > longest
         length = (width - left - 110) * min(value, longest) / longest
-        colour = "#9aa5b1" if title.startswith("floor") else "#c9b18f" if "," in title and _is_peer(title) else "#2f6f9f"
-        parts.append(f'<text x="{left - 12}" y="{top + 16}" text-anchor="end" fill="#222222">{html.escape(title)}</text>')
+        colour = (
+            "#9aa5b1" if title.startswith("floor") else "#c9b18f" if "," in title and _is_peer(title) else "#2f6f9f"
+        )
+        parts.append(
+            f'<text x="{left - 12}" y="{top + 16}" text-anchor="end" fill="#222222">{html.escape(title)}</text>'
+        )
         parts.append(f'<rect x="{left}" y="{top}" width="{length:.1f}" height="22" rx="2" fill="{colour}"/>')
         if cut:
             middle_of_cut = left + length * 0.9
-            parts.append(
-                f'<path d="M{middle_of_cut:.1f} {top - 3}l8 9l-8 9l8 10" fill="none" stroke="#ffffff" stroke-width="5"/>'
-            )
+            zigzag = f"M{middle_of_cut:.1f} {top - 3}l8 9l-8 9l8 10"
+            parts.append(f'<path d="{zigzag}" fill="none" stroke="#ffffff" stroke-width="5"/>')
         parts.append(f'<text x="{left + length + 8:.1f}" y="{top + 16}" fill="#222222">{_number(value)}</text>')
     return "\n".join([*parts, "</svg>", ""])
 

@@ -37,7 +37,7 @@ def alternate(
                 del samples[name]
                 continue
             finally:
-                subject.between_rounds()
+                subject.rest()
             if turn:
                 samples[name].append(taken)
                 say(f"round {turn} of {rounds}  {name:<24}{taken.cpu:9.1f} µs of CPU {taken.rate:9.0f}/s")
@@ -51,7 +51,7 @@ def best(samples: Iterable[Sample]) -> float:
 
 def middle(samples: Iterable[Sample], figure: str) -> float:
     """The median of ``cpu``, ``rate``, ``p50`` or ``p99``."""
-    return median(getattr(each, figure) for each in samples)
+    return median(float(getattr(each, figure)) for each in samples)
 
 
 def ratio(samples: Samples, name: str, other: str, figure: str = "cpu") -> float | None:
@@ -59,4 +59,4 @@ def ratio(samples: Samples, name: str, other: str, figure: str = "cpu") -> float
     if not samples.get(name) or not samples.get(other):
         return None
     pairs = zip(samples[name], samples[other], strict=True)
-    return median(getattr(one, figure) / getattr(two, figure) for one, two in pairs)
+    return median(float(getattr(one, figure)) / float(getattr(two, figure)) for one, two in pairs)

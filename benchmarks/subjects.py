@@ -1,7 +1,7 @@
 """Who is measured: each server with its scene set through the public interface, and the requests it gets.
 
-Every subject offers ``LINES``: name of a line of the table → the operation, the parameters of its distinct requests
-and who signs them.  Requests are signed anew for every round, since signatures live 15 minutes.
+Every subject offers lines of the table: the operation, the parameters of its distinct requests and who signs them.
+Requests are signed anew for every round, since signatures live 15 minutes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from benchmarks.load import check
 from benchmarks.processes import Server, free_ports
 from benchmarks.signing import REGION, Keys, client, prepare
 
-__all__ = ["ACCOUNT", "PEERS", "Floor", "Line", "Locum", "Moto", "NotInstalled", "SeaweedFS", "Subject"]
+__all__ = ["ACCOUNT", "SUBJECTS", "Floor", "Line", "Locum", "Moto", "NotInstalled", "SeaweedFS", "Subject"]
 
 ACCOUNT: Final = "111122223333"
 DISTINCT: Final = 64
@@ -35,7 +35,12 @@ def _session_policy(number: int) -> str:
     """An inline session policy of two statements and a condition; four different ones are in the load."""
     bucket = f"arn:aws:s3:::reports-{number % 4}"
     statements = [
-        {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": f"{bucket}/*"},
+        {
+            "Sid": "Read",
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+            "Resource": f"{bucket}/*",
+        },
         {
             "Sid": "List",
             "Effect": "Allow",
@@ -68,6 +73,8 @@ class Subject(ABC):
     """A server under measurement; ``with subject:`` starts it and sets its scene."""
 
     name: str
+    names: tuple[str, ...]
+    """The lines that :meth:`scene` makes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder: Final = folder / f"{self.name}-{secrets.token_hex(3)}"
@@ -84,7 +91,7 @@ class Subject(ABC):
     def scene(self) -> Mapping[str, Line]:
         """Set the scene and say which lines there are."""
 
-    def __enter__(self) -> Subject:
+    def __enter__(self) -> Self:
         self.server = self._held.enter_context(self.launch())
         try:
             self.lines = self.scene()
@@ -103,8 +110,8 @@ class Subject(ABC):
         check(self.server, requests[0], load.expected)
         return requests
 
-    def between_rounds(self) -> None:
-        """What keeps a long run from filling the disk."""
+    def rest(self) -> None:  # noqa: B027 - most have nothing to do
+        """What is done after each round, so that a long run does not fill the disk."""
 
 
 def _program(name: str, hint: str) -> Path:
@@ -118,6 +125,7 @@ class Floor(Subject):
     """The same HTTP stack with an application that only answers."""
 
     name = "floor"
+    names = ("floor",)
 
     def launch(self) -> Server:
         (port,) = free_ports(1)
@@ -135,17 +143,25 @@ class Locum(Subject):
     """``locum serve`` on a data directory of its own."""
 
     name = "locum"
+    names = ("identity-key", "identity-session", "assume-role", "assume-role-policy")
 
     def __init__(self, folder: Path, *, workers: int = 1, keep: Locum | None = None) -> None:
         super().__init__(folder)
         self.workers: Final = workers
-        self.data: Final = self.folder / "data" if keep is None else keep.data
-        self.root: Final = Keys("AKIABENCH7C5V4B3N6MK", secrets.token_urlsafe(32)) if keep is None else keep.root
+        self.data: Final[Path] = self.folder / "data" if keep is None else keep.data
+        self.root: Final[Keys] = Keys("AKIABENCH7C5V4B3N6MK", secrets.token_urlsafe(32)) if keep is None else keep.root
         self._scene: Mapping[str, Line] = {} if keep is None else keep.lines
 
     def launch(self) -> Server:
         (port,) = free_ports(1)
-        command = [_program("locum", "make install"), "serve", "--port", str(port), "--data", self.data]
+        command: list[str | Path] = [
+            _program("locum", "make install"),
+            "serve",
+            "--port",
+            str(port),
+            "--data",
+            self.data,
+        ]
         environment = {
             "LOCUM_ACCOUNT_ID": ACCOUNT,
             "LOCUM_ROOT_ACCESS_KEY_ID": self.root.id,
@@ -186,7 +202,7 @@ class Locum(Subject):
             "assume-role-policy": Line("assume_role", policy, keys, b"</PackedPolicySize>"),
         }
 
-    def between_rounds(self) -> None:
+    def rest(self) -> None:
         """Empty the audit file: it is written for every request, and nobody reads it here."""
         log = self.data / "audit.jsonl"
         if log.exists():
@@ -228,10 +244,17 @@ class Moto(Subject):
     """moto's server, which checks no signature and no trust policy."""
 
     name = "moto"
+    names = ("moto-identity", "moto-assume-role")
 
     def launch(self) -> Server:
         (port,) = free_ports(1)
-        command = [_program("moto_server", "pip install 'moto[server]'"), "-H", "127.0.0.1", "-p", str(port)]
+        command: list[str | Path] = [
+            _program("moto_server", "pip install 'moto[server]'"),
+            "-H",
+            "127.0.0.1",
+            "-p",
+            str(port),
+        ]
         return Server(command, port, self.folder, ready="/moto-api/", environment={"MOTO_ACCOUNT_ID": ACCOUNT})
 
     def scene(self) -> Mapping[str, Line]:
@@ -254,6 +277,7 @@ class SeaweedFS(Subject):
     """SeaweedFS (Go): its S3 gateway answers AssumeRole after checking signature and trust policy."""
 
     name = "seaweedfs"
+    names = ("seaweedfs-identity", "seaweedfs-assume-role")
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -296,7 +320,7 @@ class SeaweedFS(Subject):
         (self.folder / "data").mkdir()
         names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
         *ports, s3, grpc = free_ports(len(names) + 2)
-        command = [
+        command: list[str | Path] = [
             program,
             "server",
             "-dir=data",
@@ -334,4 +358,4 @@ class SeaweedFS(Subject):
         return lines
 
 
-PEERS: Final = (Moto, SeaweedFS)
+SUBJECTS: Final = (Floor, Locum, SeaweedFS, Moto)

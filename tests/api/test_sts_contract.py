@@ -154,10 +154,10 @@ def try_text(operation: str, name: str, limits: tuple[int | None, int | None, st
                 assert f"Member must have length {word}" in found[0]
     if pattern is not None:
         assert foreign is not None
-        (found,) = refusals(
+        (detail,) = refusals(
             operation, {name: filler * (least or 1) + foreign if least != most else filler * 5 + foreign}
         )
-        assert found.endswith(f"pattern: {pattern}]" if scalar_list else f"pattern: {pattern}")
+        assert detail.endswith(f"pattern: {pattern}]" if scalar_list else f"pattern: {pattern}")
 
 
 @pytest.mark.parametrize(

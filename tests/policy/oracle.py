@@ -116,7 +116,11 @@ def resource_matches(pattern: str, resource: str, context: Values, variables: bo
     for token in re.findall(r"\$\{[^{}]*\}|.", pattern, re.DOTALL) if variables else list(pattern):
         made = pieces(token, context, variables=variables, wildcards=True)
         escaped = token in ("${*}", "${?}", "${$}")
-        is_variable = len(token) > 1 and not escaped and (made is None or made != pieces(token, {}, variables=False, wildcards=False))
+        is_variable = (
+            len(token) > 1
+            and not escaped
+            and (made is None or made != pieces(token, {}, variables=False, wildcards=False))
+        )
         if is_variable and colons < 5 and pattern.startswith("arn:") and not generous:
             return False
         if made is None:

@@ -23,8 +23,7 @@ from locum.policy import (
 )
 
 CASES = [
-    json.loads(line)
-    for line in (Path(__file__).parents[1] / "vectors" / "policy_cases.jsonl").read_text().splitlines()
+    json.loads(line) for line in (Path(__file__).parents[1] / "vectors" / "policy_cases.jsonl").read_text().splitlines()
 ]
 
 
@@ -77,7 +76,9 @@ def policies_of(case: dict[str, Any]) -> Policies:
     def compiled(document: dict[str, Any], kind: PolicyKind) -> CompiledPolicy:
         return compile_policy(parse(json.dumps(document)), kind, kind.value)
 
-    def levels(given: list[list[dict[str, Any]]] | None, kind: PolicyKind) -> tuple[tuple[CompiledPolicy, ...], ...] | None:
+    def levels(
+        given: list[list[dict[str, Any]]] | None, kind: PolicyKind
+    ) -> tuple[tuple[CompiledPolicy, ...], ...] | None:
         return None if given is None else tuple(tuple(compiled(d, kind) for d in level) for level in given)
 
     request = case["request"]

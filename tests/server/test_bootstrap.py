@@ -111,7 +111,6 @@ def test_the_directory_and_its_files_are_for_their_owner_alone_whatever_the_umas
 ) -> None:
     before = os.umask(umask)
     try:
-        settings = msgspec.structs.replace(settings, data=settings.data)
         started(settings)
         with hold(settings.data):
             found = modes(settings.data)
@@ -209,7 +208,7 @@ def test_a_newer_schema_is_refused_in_clear_words(settings: Settings) -> None:
     with sqlite3.connect(settings.data / "locum.db") as connection:
         connection.execute("UPDATE locum_state SET schema_version = 99")
     connection.close()
-    with pytest.raises(SchemaTooNew, match="schema version 99.*run a newer locum"):
+    with pytest.raises(SchemaTooNew, match=r"schema version 99.*run a newer locum"):
         started(settings)
 
 

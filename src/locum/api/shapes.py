@@ -94,32 +94,22 @@ _UNICODE_CLASSES: Final = r"\p{L}\p{Z}\p{N}"
 """How the model writes letters, separators and numbers of every script (STS-V-011)."""
 
 
-@functools.cache
-def _letters_separators_numbers() -> str:
-    """The class ``[\\p{L}\\p{Z}\\p{N}…]`` as ranges: :mod:`re` knows no Unicode categories."""
-    ranges: list[list[int]] = []
-    for code in range(sys.maxunicode + 1):
-        if unicodedata.category(chr(code))[0] in "LZN":
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
-
-
 class _UnicodePattern:
-    """A pattern with Unicode classes: ASCII texts need none of them, and the ranges take 100 ms to collect."""
+    """A pattern with Unicode classes, which :mod:`re` does not know; the rest of it is ASCII.
+
+    A character of another script is looked up by itself and stands in the match as a letter or as none.
+    """
 
     def __init__(self, source: str) -> None:
-        self._source = source
         self._ascii = re.compile(source.replace(_UNICODE_CLASSES, "A-Za-z0-9 "), re.ASCII)
 
     def fullmatch(self, value: str) -> re.Match[str] | None:
-        return (self._ascii if value.isascii() else self._unicode).fullmatch(value)
-
-    @functools.cached_property
-    def _unicode(self) -> re.Pattern[str]:
-        return re.compile(self._source.replace(_UNICODE_CLASSES, _letters_separators_numbers()), re.ASCII)
+        if not value.isascii():
+            category = unicodedata.category
+            value = "".join([
+                each if each < "\x80" else "a" if category(each)[0] in "LNZ" else "\x00" for each in value
+            ])  # fmt: skip
+        return self._ascii.fullmatch(value)
 
 
 @functools.cache
@@ -174,7 +164,8 @@ class Member(msgspec.Struct, frozen=True):
     """One member of a shape, as every codec reads it.
 
     ``path`` is the name in validation messages and audit lines (first letter lower, STS-V-004).  ``element`` describes
-    the elements of a list or the values of a map, ``shape`` the type of a structure.
+    the elements of a list or the values of a map, ``shape`` the type of a structure.  ``absent`` is the value of a
+    member that was not sent, which is not sent either.
     """
 
     attribute: str
@@ -185,6 +176,7 @@ class Member(msgspec.Struct, frozen=True):
     limits: Limits = _UNLIMITED
     element: Member | None = None
     shape: type[Shape] | None = None
+    absent: Any = None
 
 
 _ACRONYMS: Final = {"id": "Id", "arn": "Arn", "saml": "SAML", "mfa": "MFA"}
@@ -246,7 +238,12 @@ def _member(attribute: str, hint: Any, required: bool, limits: list[Limits]) -> 
 def members(shape: type[Shape]) -> tuple[Member, ...]:
     """The members of a shape in declared order."""
     hints = typing.get_type_hints(shape, include_extras=True)
-    return tuple(_member(field.name, hints[field.name], field.required, []) for field in msgspec.structs.fields(shape))
+    declared = []
+    for field in msgspec.structs.fields(shape):
+        member = _member(field.name, hints[field.name], field.required, [])
+        absent = (() if member.kind is Kind.LIST else None) if field.required else field.default
+        declared.append(msgspec.structs.replace(member, absent=absent))
+    return tuple(declared)
 
 
 class Service(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ import contextlib
 import ipaddress
 import logging
 import os
-import random as _random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from locum.server.audit import AuditLog
 from locum.server.config import Settings
 from locum.server.data import Data, open_data
 from locum.server.handlers import HANDLERS
+from locum.server.identifiers import new_uuid
 from locum.server.metrics import CONTENT_TYPE, Metrics
 from locum.server.pipeline import Answered, Pipeline
 from locum.store.facts import Miss
@@ -109,7 +109,7 @@ class Application:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request_id = _request_id()
+        request_id = new_uuid()
         try:
             body = await _body(receive, self._settings.max_body)
         except _TooLarge:
@@ -265,16 +265,6 @@ def _allowed_hosts(settings: Settings) -> frozenset[str]:
     if settings.public_url is not None:
         hosts.add(settings.public_url.partition("://")[2])
     return frozenset(host.lower() for host in (*hosts, *settings.allowed_host))
-
-
-_ids: Final = _random.Random(os.urandom(16))  # noqa: S311 - a request id names a request, it protects nothing
-os.register_at_fork(after_in_child=lambda: _ids.seed(os.urandom(16)))
-
-
-def _request_id() -> str:
-    """A random UUID in lower case (STS-W-022)."""
-    text = f"{_ids.getrandbits(128):032x}"
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 
 
 async def _body(receive: Receive, most: int) -> bytes:

@@ -7,8 +7,10 @@ tokens too, where AWS prints them (divergence from STS-CT-007).  The actor is th
 from __future__ import annotations
 
 import datetime
+import functools
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,14 +30,14 @@ _encoder = msgspec.json.Encoder()
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """What happened in one request.  ``now`` is epoch seconds; ``event_ids`` are three UUIDs drawn by the edge."""
+    """What happened in one request.  ``now`` is epoch seconds; ``new_id`` draws the UUIDs of the records."""
 
     now: float
     event_source: str
     name: str
     region: str
     request_id: str
-    event_ids: tuple[str, str, str]
+    new_id: Callable[[], str]
     peer: str
     host: str
     user_agent: str
@@ -50,8 +52,9 @@ class Event(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """The account of the resource where it is not the caller's: it gets a record of its own (STS-CT-011)."""
 
 
-def _instant(now: float) -> str:
-    return datetime.datetime.fromtimestamp(int(now), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+@functools.lru_cache(maxsize=256)
+def _instant(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _spoken(moment: datetime.datetime) -> str:
@@ -61,28 +64,35 @@ def _spoken(moment: datetime.datetime) -> str:
     return f"{month} {moment.day}, {moment.year}, {hour}:{moment.minute:02d}:{moment.second:02d} {half}"
 
 
-def _shown(member: Member, value: Any) -> Any:
+def _writer(member: Member) -> Callable[[Any], Any] | None:
+    """How a value of a member is shown; None where it is shown as it is."""
     if member.kind is Kind.STRUCTURE:
-        return parameters_of(value)
-    if member.kind is Kind.LIST:
-        element = member.element
-        return [_shown(element, each) for each in value] if element is not None else []
+        return parameters_of
     if member.kind is Kind.TIMESTAMP:
-        return _spoken(value)
-    if member.kind is Kind.BLOB:
-        return None
-    return value
+        return _spoken
+    if member.kind is Kind.LIST and member.element is not None:
+        write = _writer(member.element)
+        return list if write is None else lambda value: [write(each) for each in value]
+    return None
+
+
+@functools.cache
+def _fields(shape: type[Shape]) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
+    """What of a shape may be shown: attribute, name in the line, writer.  Secrets and binary data are not in it."""
+    return tuple(
+        (member.attribute, member.path, _writer(member))
+        for member in members(shape)
+        if not member.limits.secret and member.kind is not Kind.BLOB
+    )
 
 
 def parameters_of(shape: Shape) -> dict[str, Any] | None:
     """The members of a command or an answer in lower camel case (STS-CT-008), secrets and absent ones left out."""
-    kind: type[Shape] = type(shape)
     shown = {}
-    for member in members(kind):
-        value = getattr(shape, member.attribute)
-        if value is None or value == () or member.limits.secret:
-            continue
-        shown[member.path] = _shown(member, value)
+    for attribute, name, write in _fields(type(shape)):
+        value = getattr(shape, attribute)
+        if value is not None and value != ():
+            shown[name] = value if write is None else write(value)
     return shown or None
 
 
@@ -115,12 +125,12 @@ def identity_of(caller: Caller | None) -> dict[str, Any]:
     return identity
 
 
-def _record(event: Event, identity: dict[str, Any], event_id: str, recipient: str | None) -> dict[str, Any]:
+def _record(event: Event, identity: dict[str, Any], recipient: str | None, shared: str) -> dict[str, Any]:
     error = event.error
     record: dict[str, Any] = {
         "eventVersion": _EVENT_VERSION,
         "userIdentity": identity,
-        "eventTime": _instant(event.now),
+        "eventTime": _instant(int(event.now)),
         "eventSource": event.event_source,
         "eventName": event.name,
         "awsRegion": event.region,
@@ -135,15 +145,15 @@ def _record(event: Event, identity: dict[str, Any], event_id: str, recipient: st
     record["responseElements"] = event.answer
     record["additionalEventData"] = {"RequestDetails": {"awsServingRegion": event.region, "endpointType": "regional"}}
     record["requestID"] = event.request_id
-    record["eventID"] = event_id
+    record["eventID"] = event.new_id()
     record["readOnly"] = event.read_only
     if event.resources:
         record["resources"] = event.resources
     record["eventType"] = "AwsApiCall"
     record["managementEvent"] = True
     record["recipientAccountId"] = recipient
-    if event.owner:
-        record["sharedEventID"] = event.event_ids[2]
+    if shared:
+        record["sharedEventID"] = shared
     record["eventCategory"] = "Management"
     if event.secure:
         record["tlsDetails"] = {"clientProvidedHostHeader": event.host[:_MAXIMUM_TEXT]}
@@ -153,12 +163,11 @@ def _record(event: Event, identity: dict[str, Any], event_id: str, recipient: st
 def lines_of(event: Event) -> Iterator[bytes]:
     """The records of an event: one, or two that share an id where the resource is another account's (STS-CT-011)."""
     caller = event.caller
-    yield _encoder.encode(
-        _record(event, identity_of(caller), event.event_ids[0], caller.account if caller is not None else None)
-    )
+    shared = event.new_id() if event.owner else ""
+    yield _encoder.encode(_record(event, identity_of(caller), None if caller is None else caller.account, shared))
     if event.owner and caller is not None:
         stranger = {"type": "AWSAccount", "principalId": caller.user_id, "accountId": caller.account}
-        yield _encoder.encode(_record(event, stranger, event.event_ids[1], event.owner))
+        yield _encoder.encode(_record(event, stranger, event.owner, shared))
 
 
 class AuditLog:

@@ -8,7 +8,6 @@ wait, :class:`~locum.store.facts.Miss` is raised before anything has happened, a
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +32,7 @@ from locum.http import Request, Response
 from locum.server import authorization
 from locum.server.audit import AuditLog, Event, lines_of, parameters_of
 from locum.server.handlers import HANDLERS, Call, Handler
+from locum.server.identifiers import new_uuid
 from locum.server.usage import Usage
 from locum.store import Conflict, Locked, Store
 from locum.store.facts import Facts, Miss, View
@@ -264,8 +264,6 @@ class Pipeline:
     def _record(
         self, work: _Work, request: Request, request_id: str, now: float, error: ServiceException | None
     ) -> None:
-        random = self._random(48)
-        ids = tuple(str(uuid.UUID(bytes=random[at : at + 16], version=4)) for at in (0, 16, 32))
         denied = isinstance(error, AccessDenied)
         shown = work.command is not None and not denied and work.name != "GetCallerIdentity"
         self._audit.write(
@@ -276,7 +274,7 @@ class Pipeline:
                     name=work.name,
                     region=work.region,
                     request_id=request_id,
-                    event_ids=(ids[0], ids[1], ids[2]),
+                    new_id=new_uuid,
                     peer=request.peer,
                     host=request.header("host") or "",
                     user_agent=request.header("user-agent") or "",

@@ -15,8 +15,8 @@ from locum.core.records import RingKey
 from locum.core.sealing import KEY_SIZE, NONCE_SIZE, CannotOpen, Vault
 from locum.core.token import KeyRing, SealingKey
 from locum.server.config import Problem, Refused
-from locum.server.records import Records, Stored
 from locum.store import Snapshot, Transaction
+from locum.store.records import Records, Stored
 
 __all__ = ["RingEntry", "RingError", "create_ring_key", "list_keys", "load_ring", "retire", "rotate"]
 

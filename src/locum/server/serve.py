@@ -141,16 +141,13 @@ def bind(settings: Settings) -> list[socket.socket]:
                         )
                     )
                 try:
-                    listener = undo.enter_context(socket.socket(family, kind, protocol))
-                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    if family == socket.AF_INET6:
-                        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    listener.bind((host, port, *address[2:]))
+                    listener = _bound(family, kind, protocol, (host, port, *address[2:]))
                 except OSError as error:
                     if error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
                         raise
                     missing = error
                     continue
+                undo.callback(listener.close)
                 sockets.append(listener)
                 port = listener.getsockname()[1]
             if missing is not None and not sockets:
@@ -164,6 +161,19 @@ def bind(settings: Settings) -> list[socket.socket]:
             ) from None
         undo.pop_all()
         return sockets
+
+
+def _bound(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _prepare_data(settings: Settings) -> Bootstrap:

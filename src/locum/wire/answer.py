@@ -161,7 +161,6 @@ class _WriterSource:
     def _members(self, shape: type[Shape], source: str, level: int, pad: str, texts: list[str], late: list[str]) -> str:
         pieces = []
         indent = "  " * level
-        defaults = {field.name: field.default for field in msgspec.structs.fields(shape)}
         for member in members(shape):
             self._count += 1
             value = f"m{self._count}"
@@ -172,7 +171,7 @@ class _WriterSource:
                     inner = self._members(cast("type[Shape]", member.shape), value, level + 1, pad, texts, late)
                     pieces.append(f"{head}\\n{inner}{indent}{tail}")
                 else:
-                    self._nested(member, value, level, pad, () if defaults[member.attribute] == () else None)
+                    self._nested(member, value, level, pad)
                     pieces.append(f"{{{value}}}")
                 continue
             if member.kind is Kind.TEXT:
@@ -188,10 +187,10 @@ class _WriterSource:
                 pieces.append(f"{{{value}}}")
         return "".join(pieces)
 
-    def _nested(self, member: Member, value: str, level: int, pad: str, absent: tuple[()] | None) -> None:
+    def _nested(self, member: Member, value: str, level: int, pad: str) -> None:
         """A structure, list or map that may be absent or empty."""
         if not member.required:
-            test = f"{value} is None" if absent is None else f"not {value}"
+            test = f"{value} is None" if member.absent is None else f"not {value}"
             self.lines += [f"{pad}if {test}:", f"{pad}    {value} = ''", f"{pad}else:"]
             pad += "    "
         if member.kind is Kind.STRUCTURE and _never_empty(member):
@@ -267,7 +266,7 @@ def _to_json(value: Any) -> Any:
         return {
             member.wire_name: _to_json(inner)
             for member in members(type(value))
-            if (inner := getattr(value, member.attribute)) is not None and (inner != () or member.required)
+            if (inner := getattr(value, member.attribute)) is not None and (inner != member.absent or member.required)
         }
     if isinstance(value, tuple):
         return [_to_json(each) for each in value]

@@ -112,10 +112,10 @@ def _forest(parameters: Mapping[str, str], roots: frozenset[str]) -> Node:
     forest: Node = {}
     for name in dotted:
         steps = _kept_steps(name) if len(name) <= _KEPT_LENGTH else _steps(name)
+        if (name.partition(".")[0] if steps is None else steps[0]) not in roots:
+            continue
         if steps is None:
             raise MalformedInput(f"The parameter name {name} has an index or a depth that cannot be read")
-        if steps[0] not in roots:
-            continue
         *above, last = steps
         node = forest
         for step in above:
@@ -163,10 +163,8 @@ def _shape_reader(shape: type[Shape], prefix: str) -> ShapeReader:
     """
     scope: dict[str, Any] = {"Shape": shape, "Secret": Secret, "parse_integer": parse_integer}
     lines = ["def read(texts, nodes):", "    get = texts.get", "    sound = True"]
-    fields = {field.name: field for field in msgspec.structs.fields(shape)}
     for number, member in enumerate(members(shape)):
-        default = () if member.kind is Kind.LIST else None
-        scope[f"absent{number}"] = default if member.required else fields[member.attribute].default
+        scope[f"absent{number}"] = member.absent
         lines += _member_lines(number, member, prefix, scope)
     values = ", ".join(f"{member.attribute}=m{number}" for number, member in enumerate(members(shape)))
     lines.append(f"    return Shape({values}), sound")
@@ -406,7 +404,7 @@ def encode_form(pairs: Iterable[tuple[str, str]]) -> bytes:
 def _write_members(value: Shape, prefix: str, pairs: list[tuple[str, str]]) -> None:
     for member in members(type(value)):
         inner = getattr(value, member.attribute)
-        if inner is not None and (inner != () or member.required):
+        if inner is not None and (inner != member.absent or member.required):
             _write(member, inner, prefix + member.wire_name, pairs)
 
 

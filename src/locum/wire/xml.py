@@ -66,6 +66,7 @@ def parse_xml(document: bytes) -> Element:
         raise UnreadableAnswer("the answer is too large")
     top = Element("")
     stack = [top]
+    texts: list[list[str]] = [[]]
     count = 0
 
     def start(name: str, _: dict[str, str]) -> None:
@@ -76,18 +77,17 @@ def parse_xml(document: bytes) -> Element:
         element = Element(name.rpartition(":")[2])
         stack[-1].children.append(element)
         stack.append(element)
+        texts.append([])
 
     def end(_: str) -> None:
-        element = stack.pop()
-        element.text = "".join(pieces.pop(id(element), ()))
+        stack.pop().text = "".join(texts.pop())
 
     def data(text: str) -> None:
-        pieces.setdefault(id(stack[-1]), []).append(text)
+        texts[-1].append(text)
 
     def doctype(*_: object) -> None:
         raise UnreadableAnswer("the answer declares a document type")
 
-    pieces: dict[int, list[str]] = {}
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartElementHandler = start

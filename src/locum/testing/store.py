@@ -1,4 +1,4 @@
-"""What tests need: the suite that every storage engine passes.
+"""The suite that every storage engine passes.
 
 An engine's author subclasses ``StoreConformance``, or ``SharedStoreConformance`` where several processes may open the
 same address, in a test module and provides the fixture ``store_url``::
