@@ -37,11 +37,9 @@ function request()
 end
 
 function done(summary, latency)
-  local errors = summary.errors
   io.write(string.format(
-    '\\n{"requests":%d,"us":%d,"status":%d,"broken":%d,"p50":%d,"p99":%d}\\n',
-    summary.requests, summary.duration, errors.status,
-    errors.read + errors.write + errors.timeout, latency:percentile(50), latency:percentile(99)
+    '\\n{"requests":%d,"us":%d,"refused":%d,"p50":%d,"p99":%d}\\n',
+    summary.requests, summary.duration, summary.errors.status, latency:percentile(50), latency:percentile(99)
   ))
 end
 """
@@ -82,8 +80,8 @@ def check(server: Server, request: bytes, expected: bytes) -> None:
         for line in head.lower().splitlines():
             if line.startswith(b"content-length:"):
                 size = int(line.partition(b":")[2])
-        while len(body) < size:
-            body += link.recv(65_536)
+        while len(body) < size and (piece := link.recv(65_536)):
+            body += piece
     status = head.split(b" ", 2)[1:2]
     if status != [b"200"] or expected not in body:
         raise Refused(f"{server.url}: {(head + b' ' + body)[:1_000].decode('utf-8', 'replace')}")
@@ -101,6 +99,6 @@ def measure(server: Server, requests: Sequence[bytes], seconds: float, folder: P
     if run.returncode:
         raise RuntimeError(f"wrk failed: {run.stderr or run.stdout}")
     told = json.loads(run.stdout.strip().rpartition("\n")[2])
-    if told["status"] or not told["requests"]:
-        raise Refused(f"{server.url}: {told['status']} of {told['requests']} requests were refused")
+    if told["refused"] or not told["requests"]:
+        raise Refused(f"{server.url}: {told['refused']} of {told['requests']} requests were refused")
     return Sample(used * 1e6 / told["requests"], told["requests"] * 1e6 / told["us"], told["p50"], told["p99"])

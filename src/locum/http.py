@@ -15,12 +15,17 @@ Headers = tuple[tuple[str, str], ...]
 """Header lines in order of arrival; names in lower case, values without surrounding white space, repeats kept."""
 
 
+_set = msgspec.structs.force_setattr
+_UNREAD: dict[str, str] = {}
+
+
 class Request(msgspec.Struct, frozen=True, gc=False):
     """An HTTP request.
 
     ``path`` and ``query`` are the raw request target left and right of the first ``?`` (percent-encoding intact,
     ``query`` without the question mark).  ``peer`` is the address that policies see as ``aws:SourceIp``: the
-    socket's peer, or what a trusted proxy says.  ``secure`` tells whether the client spoke TLS.
+    socket's peer, or what a trusted proxy says.  ``secure`` tells whether the client spoke TLS.  ``lines`` follows from
+    ``headers``: value by name, those of a repeated header joined by commas in order of arrival (RFC 9110 section 5.2).
     """
 
     method: str
@@ -30,17 +35,19 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes = b""
     peer: str = ""
     secure: bool = False
+    lines: dict[str, str] = _UNREAD
+
+    def __post_init__(self) -> None:
+        lines = dict(self.headers)
+        if len(lines) != len(self.headers):
+            lines = {}
+            for name, value in self.headers:
+                lines[name] = f"{lines[name]},{value}" if name in lines else value
+        _set(self, "lines", lines)
 
     def header(self, name: str) -> str | None:
-        """The first value of a header (``name`` in lower case), or None where it is absent."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
-
-    def header_values(self, name: str) -> list[str]:
-        """Every value of a header in order of arrival."""
-        return [value for key, value in self.headers if key == name]
+        """The value of a header (``name`` in lower case), or None where it is absent."""
+        return self.lines.get(name)
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):

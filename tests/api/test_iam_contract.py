@@ -175,26 +175,46 @@ def refused(*commands: shapes.Command[Any]) -> list[str]:
 
 @pytest.mark.facts("IAM-GEN-040")
 def test_violations_are_counted_joined_and_never_quote_the_value() -> None:
-    one, four = refused(
-        users.GetUserCommand(user_name="s3cret value"),
+    one, three = refused(
+        users.GetUserCommand(user_name="s3cret" * 22),
         roles.CreateRoleCommand(
             role_name="", assume_role_policy_document="{}", max_session_duration=43201, permissions_boundary="arn"
         ),
     )
     assert one == (
         "1 validation error detected: Value at 'userName' failed to satisfy constraint: "
-        r"Member must satisfy regular expression pattern: [\w+=,.@-]+"
+        "Member must have length less than or equal to 128"
     )
-    assert four == (
-        "4 validation errors detected: "
+    assert three == (
+        "3 validation errors detected: "
         "Value at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1; "
-        r"Value at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: "
-        r"[\w+=,.@-]+; "
         "Value at 'maxSessionDuration' failed to satisfy constraint: "
         "Member must have value less than or equal to 43200; "
         "Value at 'permissionsBoundary' failed to satisfy constraint: "
         "Member must have length greater than or equal to 20"
     )
+
+
+@pytest.mark.facts("IAM-GEN-044", "IAM-GEN-045")
+def test_characters_of_names_and_paths_are_checked_last_and_in_words_of_their_own() -> None:
+    both, path, other = refused(
+        users.CreateUserCommand(user_name="s3cret value", path="x"),
+        roles.CreateRoleCommand(role_name="r", assume_role_policy_document="{}", path="/x"),
+        users.CreateUserCommand(user_name="s3cret value", path="x", permissions_boundary="arn"),
+    )
+    assert both == (
+        "The specified value for path is invalid. "
+        "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+    )
+    assert path == both
+    assert other == (
+        "1 validation error detected: Value at 'permissionsBoundary' failed to satisfy constraint: "
+        "Member must have length greater than or equal to 20"
+    )
+    assert refused(users.UpdateUserCommand(user_name="a", new_user_name="s3cret value")) == [
+        "The specified value for newUserName is invalid. "
+        "It must contain only alphanumeric characters and/or the following: +=,.@_-"
+    ]
 
 
 @pytest.mark.facts("IAM-GEN-041")

@@ -117,14 +117,7 @@ class Node:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._process = subprocess.Popen(
-            ["node", "runner.mjs"],
-            cwd=HERE,
-            env={"PATH": os.environ["PATH"]},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
+        self._process = _program(["node", "runner.mjs"])
 
     @staticmethod
     def missing() -> str:
@@ -148,31 +141,24 @@ class Node:
             "operation": operation,
             "parameters": parameters,
         }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{json.dumps(request)}\n")
-        self._process.stdin.flush()
-        outcome = json.loads(self._process.stdout.readline())
+        outcome = _ask(self._process, request)
         if error := outcome.get("error"):
-            raise Refused(error["name"], error["message"], error.get("status", 0), error.get("requestId", ""))
+            raise Refused(error["code"], error["message"], error.get("status", 0), error.get("requestId", ""))
         answer: dict[str, Any] = outcome["answer"]
         return answer
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(TIMEOUT)
-        self._process.stdout.close()
+        _end(self._process)
 
 
 class AwsCli:
-    """The AWS CLI, a process for each call, with an empty home."""
+    """The AWS CLI with an empty home; its process is kept for :meth:`call`, and a new one for each :meth:`run`."""
 
     def __init__(self, place: Place, home: Path) -> None:
         self._place = place
         self._home = home
+        self._process: subprocess.Popen[str] | None = None
 
     def environment(self, who: Credentials | None = None) -> dict[str, str]:
         """The whole environment of a call, with credentials where they are given."""
@@ -189,7 +175,7 @@ class AwsCli:
         }
 
     def run(self, *arguments: str, who: Credentials | None = None, **environment: str) -> str:
-        """What ``aws …`` prints; :class:`Refused` where it reports an error."""
+        """What the program ``aws …`` prints; :class:`Refused` where it reports an error."""
         done = subprocess.run(
             [str(CLI), *arguments],
             env=self.environment(who) | environment,
@@ -198,9 +184,7 @@ class AwsCli:
             encoding="utf-8",
             timeout=TIMEOUT,
         )
-        if done.returncode:
-            raise _reported(done.stderr)
-        return done.stdout
+        return _printed(done.returncode, done.stdout, done.stderr)
 
     def call(self, who: Credentials, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """See :class:`Client`."""
@@ -209,12 +193,53 @@ class AwsCli:
             for name, value in parameters.items()
             for part in (f"--{xform_name(name, '-')}", value if isinstance(value, str) else json.dumps(value))
         ]
-        printed = self.run(service, xform_name(operation, "-"), "--output", "json", *options, who=who)
+        command = [service, xform_name(operation, "-"), "--output", "json", *options]
+        if self._process is None:
+            self._process = _program([sys.executable, "cli_runner.py"])
+        outcome = _ask(self._process, {"arguments": command, "environment": self.environment(who)})
+        printed = _printed(outcome["status"], outcome["out"], outcome["err"])
         answer: dict[str, Any] = json.loads(printed) if printed.strip() else {}
         return answer
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """End the process."""
+        if self._process is not None:
+            _end(self._process)
+
+
+def _program(command: list[str]) -> subprocess.Popen[str]:
+    """A program that answers each line with one."""
+    return subprocess.Popen(
+        command,
+        cwd=HERE,
+        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def _ask(process: subprocess.Popen[str], question: dict[str, Any]) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{json.dumps(question)}\n")
+    process.stdin.flush()
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.wait(TIMEOUT)
+    process.stdout.close()
+
+
+def _printed(status: int, out: str, err: str) -> str:
+    if status:
+        raise _reported(err)
+    return out
 
 
 def _reported(stderr: str) -> Refused:

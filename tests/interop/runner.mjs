@@ -26,7 +26,7 @@ async function run(request) {
   } catch (error) {
     return {
       error: {
-        name: error.name,
+        code: error.Code ?? error.name,
         message: error.message,
         fault: error.$fault,
         status: error.$metadata?.httpStatusCode,

@@ -15,6 +15,7 @@ from locum.api import sts
 from locum.api.iam import access_keys, roles, users
 from locum.api.shapes import Command, Shape
 from locum.core.sealing import Vault
+from locum.errors import ServiceException
 from locum.http import Request, Response
 from locum.server import app as _handlers  # noqa: F401 - registers the handlers
 from locum.server.accounts import create_account
@@ -108,6 +109,15 @@ class World:
     def call(self, credentials: Credentials | None, command: Command[Output], **changes: Any) -> Output:
         """The output of a command; raises the error that the server answers."""
         return self.read(self.send(self.request(command, credentials, **changes)), command)
+
+    def refusal(
+        self, credentials: Credentials | None, command: Command[Any], kind: type[ServiceException] = ServiceException
+    ) -> str:
+        """The message of the error, which must be of exactly one ``kind``, that a command is answered with."""
+        with pytest.raises(ServiceException) as raised:
+            self.call(credentials, command)
+        assert kind is ServiceException or type(raised.value) is kind, raised.value
+        return raised.value.message
 
     @staticmethod
     def read(response: Response, command: Command[Output]) -> Output:

@@ -1,7 +1,8 @@
 """A program that serves a small application as ``locum serve`` serves the real one, for test_serve.
 
 Its arguments are those of ``locum serve``.  The application tells on standard error when a worker is up (``up PID``)
-and when a request has begun (``begun PATH``); it answers with its process id.
+and when a request has begun (``begun PATH``); it answers with its process id, or for
+``/peer`` with what the server says of the client.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ async def application(
     while (await receive()).get("more_body"):
         pass
     body = str(os.getpid()).encode()
+    if scope["path"] == "/peer":
+        body = f"{scope['scheme']} {scope['client'][0]}".encode()
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

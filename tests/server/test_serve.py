@@ -28,7 +28,7 @@ from locum.core.records import AccessKey
 from locum.server import serve as module
 from locum.server.config import Refused, Settings
 from locum.server.data import open_data
-from locum.server.records import Records
+from locum.store.records import Records
 
 PROGRAM = Path(__file__).with_name("serving_program.py")
 KEY_ID = "AKIAIRANDOMLOOKINGID"
@@ -170,6 +170,15 @@ def test_an_answer_does_not_name_the_server_and_bears_a_date(start: Start) -> No
     answer = connection.getresponse()
     assert answer.getheader("server") is None
     assert answer.getheader("date") is not None
+    connection.close()
+
+
+@pytest.mark.facts("R26")
+def test_the_http_server_believes_no_forwarded_address_by_itself(start: Start) -> None:
+    server = start(FORWARDED_ALLOW_IPS="*").wait_ready()
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("GET", "/peer", headers={"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"})
+    assert connection.getresponse().read() == b"http 127.0.0.1"
     connection.close()
 
 

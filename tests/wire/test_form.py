@@ -28,12 +28,18 @@ def test_well_formed_bytes_are_read_as_the_standard_library_reads_them(parts: li
     body = "".join(parts).encode()
     if BAD_ESCAPE.search(body):
         return
-    assert parse_form(body) == parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+    try:
+        expected = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(MalformedQueryString):
+            parse_form(body)
+    else:
+        assert parse_form(body) == expected
 
 
 @pytest.mark.facts("STS-SIG-T04")
 @given(
-    st.lists(st.sampled_from([b"%", b"%4", b"%41", b"%zz", b"\n", b"\r", b"=", b"a", b"&", b"4", b"%\n"]), max_size=9)
+    st.lists(st.sampled_from([b"%", b"%4", b"%41", b"%zz", b"\n", b"\r", b"=", b"7", b"&", b"4", b"%\n"]), max_size=9)
 )
 def test_an_escape_is_read_in_full_or_refused(parts: list[bytes]) -> None:
     body = b"".join(parts)

@@ -57,7 +57,7 @@ def texts(member: Member) -> st.SearchStrategy[str]:
         return TEXTS.map(lambda drawn: drawn[:most].ljust(least, "x"))
     fits = limits.pattern.regex.fullmatch
     letters = [each for each in CANDIDATES if fits(each)]
-    if letters and fits("".join(letters)):
+    if letters and fits("".join(letters) * 2):
         return st.text(st.sampled_from(letters), min_size=max(least, int(fits("") is None)), max_size=most)
     return st.sampled_from([each for each in SAMPLES if fits(each) and least <= len(each) <= (limits.most or 10**9)])
 
@@ -120,11 +120,14 @@ def test_an_answer_comes_back_from_xml_and_json(command_type: type[Command[Any]]
 
 
 @functools.cache
+def service_model(name: str, version: str) -> Any:
+    loader = botocore.session.get_session().get_component("data_loader")
+    return botocore.model.ServiceModel(loader.load_service_model(name, "service-2", api_version=version), name)
+
+
 def model(command_type: type[Command[Any]]) -> Any:
     service = command_type.operation.service
-    loader = botocore.session.get_session().get_component("data_loader")
-    description = loader.load_service_model(service.name, "service-2", api_version=service.version)
-    return botocore.model.ServiceModel(description, service.name).operation_model(command_type.operation.name)
+    return service_model(service.name, service.version).operation_model(command_type.operation.name)
 
 
 def plain(value: Any) -> Any:
@@ -178,7 +181,10 @@ def test_empty_lists_of_botocore_are_empty(command_type: type[Command[Any]]) -> 
     @few
     @given(shapes(command_type))
     def check(command: Command[Any]) -> None:
-        parameters = without_empty(plain(command)) | {member.wire_name: [] for member in lists}
+        parameters = plain(command)
+        if parameters != without_empty(parameters):
+            return
+        parameters |= {member.wire_name: [] for member in lists}
         sent = serializer.serialize_to_request(parameters, model(command_type))["body"]
         assert all(sent[member.wire_name] == "" for member in lists)
         decoded = decode_command(command_type, {name: str(value) for name, value in sent.items()})
@@ -220,7 +226,7 @@ def test_errors_are_read_by_botocore_as_they_were_meant(error: type[ServiceExcep
         status, _, body = encode_error(error(message), STS, "request-id")
         parsed = botocore.parsers.QueryParser().parse({"body": body, "headers": {}, "status_code": status}, None)
         fault = "Sender" if status < 500 else "Receiver"
-        assert parsed["Error"] == {"Type": fault, "Code": error.code, "Message": message}
+        assert parsed["Error"] == {"Type": fault, "Code": error.code, "Message": message or None}
         assert parsed["ResponseMetadata"] == {"RequestId": "request-id", "HTTPStatusCode": status, "HTTPHeaders": {}}
 
     check()
@@ -239,7 +245,7 @@ def test_any_echoed_text_is_read_alike_by_every_parser(echoed: str) -> None:
     parser.Parse(body, True)
     by_botocore = botocore.parsers.QueryParser().parse({"body": body, "headers": {}, "status_code": status}, None)
     by_us = decode_error(status, body)
-    assert "".join(pieces) == by_botocore["Error"]["Message"] == by_us.message
+    assert "".join(pieces) == (by_botocore["Error"]["Message"] or "") == by_us.message
     assert type(by_us) is AccessDenied
     assert all(ours in (theirs, "\ufffd") for ours, theirs in zip(by_us.message, echoed, strict=True))
     answer = encode_response(GetAccessKeyInfoResponse(account=echoed), GetAccessKeyInfoCommand, "id")

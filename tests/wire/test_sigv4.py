@@ -27,7 +27,6 @@ from locum.wire.sigv4 import (
     canonical_query,
     canonical_request,
     credential_scope,
-    header_lines,
     presign,
     sign,
     signing_key,
@@ -67,7 +66,7 @@ def read(request: Request, *, now: float = NOW) -> Authentication:
 
 
 def canonical(request: Request, names: SignedHeaders, payload: str) -> str:
-    return canonical_request(request, names.canonical(header_lines(request.headers)), names.text, payload)
+    return canonical_request(request, names.canonical(request.lines), names.text, payload)
 
 
 NAMES = [
@@ -240,6 +239,15 @@ def test_canonical_query(query: str, expected: str) -> None:
     assert canonical_query(query) == expected
 
 
+def test_every_escape_has_one_canonical_spelling() -> None:
+    for code in range(0x80):
+        expected = quote(chr(code), safe="-_.~")
+        assert canonical_query(f"a=%{code:02X}") == canonical_query(f"a=%{code:02x}") == f"a={expected}"
+    for code in range(0x80, 0x800):
+        expected = quote(chr(code))
+        assert canonical_query(f"a={expected}") == canonical_query(f"a={expected.lower()}") == f"a={expected}"
+
+
 @pytest.mark.facts("STS-SIG-016")
 @pytest.mark.parametrize(
     ("path", "expected"),
@@ -260,7 +268,7 @@ def test_canonical_path(path: str, expected: str) -> None:
 
 def test_header_values_are_trimmed_and_their_blanks_collapsed() -> None:
     signed = SignedHeaders(["X-B", "x-a", "x-a", "x-100%"])
-    lines = header_lines((("x-b", "1  2\t 3"), ("x-a", "b"), ("x-100%", "%s"), ("x-a", "a")))
+    lines = Request("GET", "/", "", (("x-b", "1  2\t 3"), ("x-a", "b"), ("x-100%", "%s"), ("x-a", "a"))).lines
     assert signed.text == "x-100%;x-a;x-b"
     assert signed.canonical(lines) == "x-100%:%s\nx-a:b,a\nx-b:1 2 3\n"
 

@@ -79,7 +79,11 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The declared constraints of one member: of a text's length, an integer's value or a list's count."""
+    """The declared constraints of one member: of a text's length, an integer's value or a list's count.
+
+    ``misfit``: what is said of a text that does not fit the pattern, where that check comes after all others and has
+    words of its own (IAM-GEN-044, IAM-GEN-045); ``{}`` stands for the path.
+    """
 
     least: int | None = None
     most: int | None = None
@@ -87,6 +91,7 @@ class Limits(msgspec.Struct, frozen=True):
     one_of: tuple[str, ...] = ()
     secret: bool = False
     wire_name: str | None = None
+    misfit: str | None = None
 
 
 _UNLIMITED: Final = Limits()
@@ -127,9 +132,10 @@ def text(
     *,
     one_of: tuple[str, ...] = (),
     secret: bool = False,
+    misfit: str | None = None,
 ) -> Limits:
     """Limits of a text: length in characters, the pattern as AWS prints it, or a closed set of values."""
-    return Limits(least, most, None if pattern is None else _pattern(pattern), one_of, secret)
+    return Limits(least, most, None if pattern is None else _pattern(pattern), one_of, secret, misfit=misfit)
 
 
 def integer(least: int | None = None, most: int | None = None) -> Limits:
@@ -330,11 +336,15 @@ class Command(Shape, Generic[Output]):
 
 
 class Violation(NamedTuple):
-    """One broken constraint: where, what the value looks like in a message (None: do not quote it), which rule."""
+    """One broken constraint: where, what the value looks like in a message (None: do not quote it), which rule.
+
+    ``later``: reported alone, and only where nothing else is broken; ``constraint`` is then the whole message.
+    """
 
     path: str
     shown: str | None
     constraint: str
+    later: bool = False
 
 
 _NOT_NULL: Final = "Member must not be null"
@@ -353,7 +363,7 @@ def _broken(value: Any, limits: Limits) -> list[str]:
         broken.append(f"Member must have {measure} less than or equal to {limits.most}")
     if limits.least is not None and size < limits.least:
         broken.append(f"Member must have {measure} greater than or equal to {limits.least}")
-    if limits.pattern is not None and limits.pattern.regex.fullmatch(value) is None:
+    if limits.pattern is not None and limits.misfit is None and limits.pattern.regex.fullmatch(value) is None:
         broken.append(f"Member must satisfy regular expression pattern: {limits.pattern.printed}")
     if limits.one_of and value not in limits.one_of:
         broken.append(f"Member must satisfy enum value set: [{', '.join(limits.one_of)}]")
@@ -397,6 +407,9 @@ def _violations(member: Member, value: Any, path: str, found: list[Violation]) -
     if kind is Kind.TEXT or kind is Kind.INTEGER:
         for broken in _broken(value, member.limits):
             found.append(Violation(path, None if member.limits.secret else f"'{value}'", broken))
+        misfit, pattern = member.limits.misfit, member.limits.pattern
+        if misfit is not None and pattern is not None and pattern.regex.fullmatch(value) is None:
+            found.append(Violation(path, None, misfit.format(path), later=True))
     elif kind is Kind.LIST:
         _list_violations(member, value, path, found)
     elif kind is Kind.STRUCTURE:
@@ -445,8 +458,11 @@ def violations(value: Shape) -> list[Violation]:
 
 def refuse(found: list[Violation], service: Service) -> ValidationError:
     """The error that reports violations all at once, in the service's own style (STS-V-001, IAM-GEN-040)."""
+    first = [each for each in found if not each.later]
+    if not first:
+        return ValidationError(found[0].constraint)
     details = []
-    for path, shown, constraint in found:
+    for path, shown, constraint, _ in first:
         if service.echoes:
             value = f"Value {shown} at" if shown is not None else "Value at"
         else:
@@ -456,5 +472,5 @@ def refuse(found: list[Violation], service: Service) -> ValidationError:
             elif constraint.startswith("Member must satisfy constraint: ["):
                 constraint = f"{constraint[:-1]}, {_NOT_NULL}]"
         details.append(f"{value} '{path}' failed to satisfy constraint: {constraint}")
-    plural = "error" if len(found) == 1 else "errors"
-    return ValidationError(f"{len(found)} validation {plural} detected: {'; '.join(details)}")
+    plural = "error" if len(first) == 1 else "errors"
+    return ValidationError(f"{len(first)} validation {plural} detected: {'; '.join(details)}")

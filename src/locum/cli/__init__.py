@@ -65,8 +65,6 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its status."""
-    from locum.cli.report import complain, report
-
     status = 1
     try:
         result = cli.main(arguments, prog_name="locum", standalone_mode=False)
@@ -76,10 +74,10 @@ def main(arguments: list[str] | None = None) -> None:
         status = 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "locum"
-        complain(error.format_message(), getattr(error, "hint", f"{path} --help shows what it takes"))
+        _complain(error.format_message(), getattr(error, "hint", f"{path} --help shows what it takes"))
         status = 2
     except click.ClickException as error:
-        complain(error.format_message())
+        _complain(error.format_message())
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = 130
@@ -87,8 +85,16 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read the result has seen enough of it.
         sys.stderr.close()
     except Exception as error:
+        from locum.cli.report import report
+
         known = report(error)
         if known is None:
             raise
         status = known
     sys.exit(status)
+
+
+def _complain(text: str, hint: str = "") -> None:
+    from locum.cli.report import complain
+
+    complain(text, hint)

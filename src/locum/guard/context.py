@@ -37,11 +37,11 @@ def request_context(
     context["aws:securetransport"] = "true" if request.secure else "false"
     if request.peer:
         context["aws:sourceip"] = request.peer
-    for name, value in request.headers:
-        if name == "user-agent":
-            context["aws:useragent"] = value
-        elif name == "referer":
-            context["aws:referer"] = value
+    lines = request.lines
+    if "user-agent" in lines:
+        context["aws:useragent"] = lines["user-agent"]
+    if "referer" in lines:
+        context["aws:referer"] = lines["referer"]
     context["aws:requestedregion"] = region
     context["aws:viaawsservice"] = "false"
     context |= principal_context(caller.principal)

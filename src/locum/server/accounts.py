@@ -16,8 +16,8 @@ from locum.core.sealing import NONCE_SIZE, Vault
 from locum.core.token import secret_access_key
 from locum.secret import Secret
 from locum.server.config import Problem, Refused
-from locum.server.records import Records
 from locum.store import Snapshot, Transaction
+from locum.store.records import Records
 
 __all__ = ["MAXIMUM_NAME", "RootKey", "create_account", "first_account", "list_accounts", "reset_root_key"]
 

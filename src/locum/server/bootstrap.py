@@ -11,9 +11,9 @@ from locum.core.sealing import Vault
 from locum.server.accounts import RootKey, create_account, first_account
 from locum.server.config import Settings
 from locum.server.data import CREDENTIALS_FILE, write_private
-from locum.server.records import Records
 from locum.server.ring import create_ring_key, load_ring
 from locum.store import Snapshot, Store
+from locum.store.records import Records
 
 __all__ = ["FIRST_ACCOUNT_NAME", "Bootstrap", "bootstrap"]
 

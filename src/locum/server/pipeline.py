@@ -119,7 +119,7 @@ class Pipeline:
         work = _Work(self._region)
         error: ServiceException | None = None
         response: Response | None = None
-        json = wants_json(request.header("accept"))
+        json = wants_json(request.lines.get("accept"))
         try:
             self._run(work, request, now, wait=wait)
         except Miss:
@@ -152,7 +152,7 @@ class Pipeline:
 
     def _run(self, work: _Work, request: Request, now: float, *, wait: bool) -> None:
         query, parameters = self._parameters(request)
-        target_header = request.header("x-amz-target")
+        target_header = request.lines.get("x-amz-target")
         if target_header is not None:
             raise unknown_operation(target_header[:128], None)
         action = parameters.get("Action")

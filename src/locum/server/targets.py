@@ -53,7 +53,7 @@ def _access_key(records: Records, caller: Caller, command: Command[Any], target:
         return Found("*")
     owner = records.by_id(stored.record.owner)
     root = arn.account_root(caller.partition, caller.account)
-    return Found(root if owner is None else owner.record.arn(caller.partition), None)
+    return Found(root) if owner is None else Found(owner.record.arn(caller.partition), owner)
 
 
 _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Found]]] = {

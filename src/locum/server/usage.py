@@ -52,16 +52,25 @@ class Usage:
         stored = records.get(Use, "", identifier)
         return None if stored is None else stored.record
 
+    def forget(self, records: Records, identifier: str) -> None:
+        """Drop what is known of a key or role that is being deleted; within the transaction that deletes it."""
+        self._noted.pop(identifier, None)
+        stored = records.get(Use, "", identifier)
+        if stored is not None:
+            records.delete(stored)
+
     def flush(self, store: Store) -> int:
         """Write what was noted since the last time; how many rows that was."""
         with self._lock:
             noted, self._noted = self._noted, {}
-            if not noted:
+            # A thread that took the old table a moment ago may still add to it.
+            uses = [*noted.values()]
+            if not uses:
                 return 0
             with store.transaction() as transaction:
-                for use in noted.values():
+                for use in uses:
                     key = Key(*use.key)
                     row = transaction.get(key)
                     if row is None or decode(row.data, Use).used <= use.used:
                         transaction.put(key, encode(use), expect=None, quiet=True)
-            return len(noted)
+            return len(uses)

@@ -37,7 +37,6 @@ __all__ = [
     "canonical_query",
     "canonical_request",
     "credential_scope",
-    "header_lines",
     "presign",
     "sign",
     "signing_key",
@@ -156,7 +155,7 @@ class SignedHeaders:
     def canonical(self, lines: Mapping[str, str]) -> str:
         """The canonical headers, a line each: values trimmed, runs of white space one blank.
 
-        ``lines`` are the request's (:func:`header_lines`); KeyError where one of the names is missing there.
+        ``lines`` are the request's; KeyError where one of the names is missing there.
         """
         text: str = self._template % self._pick(lines)
         if "  " in text or "\t" in text or text.count("\n") != self._lines:
@@ -165,16 +164,6 @@ class SignedHeaders:
 
     def __repr__(self) -> str:
         return f"SignedHeaders({self.text!r})"
-
-
-def header_lines(headers: Headers) -> dict[str, str]:
-    """Headers by name; the values of a repeated one joined by commas in order of arrival (RFC 9110 section 5.2)."""
-    lines = dict(headers)
-    if len(lines) != len(headers):
-        lines = {}
-        for name, value in headers:
-            lines[name] = f"{lines[name]},{value}" if name in lines else value
-    return lines
 
 
 def canonical_path(path: str) -> str:
@@ -310,7 +299,7 @@ def _signature(
     """The signed header names and the signature of a request that is complete but for it."""
     signed = _to_sign(request.headers)
     canonical = canonical_request(
-        request, signed.canonical(header_lines(request.headers)), signed.text, sha256(request.body).hexdigest()
+        request, signed.canonical(request.lines), signed.text, sha256(request.body).hexdigest()
     )
     key = derive(credentials.secret_access_key, timestamp[:8], region, service)
     return signed.text, key.sign(string_to_sign(timestamp, scope, canonical))

@@ -31,7 +31,6 @@ from locum.wire.sigv4 import (
     basic_time,
     canonical_request,
     credential_scope,
-    header_lines,
     string_to_sign,
 )
 
@@ -123,7 +122,7 @@ def read_authentication(
     STS-SIG-T05 and STS-SIG-T07…T19.
     """
     headers = request.headers
-    lines = header_lines(headers)
+    lines = request.lines
     parameters = {name: value for name, value in query if name in _PARAMETERS} if query else None
     presigned = False
     if "authorization" in lines:

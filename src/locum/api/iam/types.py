@@ -63,24 +63,31 @@ __all__ = [
 ]
 
 _NAME: Final = r"[\w+=,.@-]+"
+_NO_NAME: Final = (
+    "The specified value for {} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+)
+_NO_PATH: Final = (
+    "The specified value for {} is invalid. "
+    "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+)
 _DOCUMENT: Final = text(1, 131072, r"[\u0009\u000A\u000D\u0020-\u00FF]+")
 
 ArnText = Annotated[str, text(20, 2048)]
 """An ARN as it was sent: whether it can be read is checked later, with another error (IAM-GEN-044)."""
 
-UserName = Annotated[str, text(1, 64, _NAME)]
+UserName = Annotated[str, text(1, 64, _NAME, misfit=_NO_NAME)]
 """The name of a user."""
 
-ExistingUserName = Annotated[str, text(1, 128, _NAME)]
+ExistingUserName = Annotated[str, text(1, 128, _NAME, misfit=_NO_NAME)]
 """The name of a user that is looked up; older ones may be longer than a new one (IAM-GEN-012)."""
 
-RoleName = Annotated[str, text(1, 64, _NAME)]
+RoleName = Annotated[str, text(1, 64, _NAME, misfit=_NO_NAME)]
 """The name of a role."""
 
-GroupName = Annotated[str, text(1, 128, _NAME)]
+GroupName = Annotated[str, text(1, 128, _NAME, misfit=_NO_NAME)]
 """The name of a group."""
 
-PolicyName = Annotated[str, text(1, 128, _NAME)]
+PolicyName = Annotated[str, text(1, 128, _NAME, misfit=_NO_NAME)]
 """The name of a managed or an inline policy."""
 
 UniqueId = Annotated[str, text(16, 128, r"[\w]+")]
@@ -92,7 +99,7 @@ AccessKeyId = Annotated[str, text(16, 128, r"[\w]+")]
 KeyStatus = Annotated[str, text(one_of=("Active", "Inactive", "Expired"))]
 """Whether an access key is accepted."""
 
-Path = Annotated[str, text(1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)")]
+Path = Annotated[str, text(1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)", misfit=_NO_PATH)]
 """The path of a user or role (IAM-GEN-013)."""
 
 PathPrefix = Annotated[str, text(1, 512, r"\u002F[\u0021-\u007F]*")]

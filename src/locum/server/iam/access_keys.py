@@ -12,10 +12,11 @@ from locum.api.iam import access_keys as api
 from locum.api.iam import types
 from locum.core.records import AccessKey, User
 from locum.core.token import secret_access_key
-from locum.errors import AccessDenied, InvalidInputException, LimitExceededException, NoSuchEntityException
+from locum.errors import AccessDenied, InvalidInputException, NoSuchEntityException
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.answers import moment, page
+from locum.server.iam.limits import check_quota
 from locum.store.records import Stored
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "update_access_key",
 ]
 
-_PER_USER: Final = 2
 _KEY_BYTES: Final = 5
 _SECRET_BYTES: Final = 30
 _NONCE_BYTES: Final = 12
@@ -57,8 +57,7 @@ def _key(call: Call[Any], owner: str) -> Stored[AccessKey]:
 def create_access_key(call: Call[api.CreateAccessKeyCommand]) -> api.CreateAccessKeyResponse:
     """Make a key; this answer is the only one that holds its secret (IAM-KEY-001, IAM-KEY-002)."""
     owner, name = _owner(call)
-    if len(_keys(call, owner)) >= _PER_USER:
-        raise LimitExceededException(f"Cannot exceed quota for AccessKeysPerUser: {_PER_USER}")
+    check_quota("AccessKeysPerUser", len(_keys(call, owner)) + 1)
     key_id = arn.access_key_id("AKIA", call.account, call.random(_KEY_BYTES))
     secret = secret_access_key(call.random(_SECRET_BYTES))
     key = AccessKey(
@@ -98,6 +97,7 @@ def delete_access_key(call: Call[api.DeleteAccessKeyCommand]) -> types.Nothing:
     """Delete a key."""
     owner, _ = _owner(call)
     call.records.delete(_key(call, owner))
+    call.usage.forget(call.records, call.command.access_key_id)
     return types.Nothing()
 
 

@@ -15,9 +15,9 @@ from locum.core.records import Role, User
 from locum.core.token import Purpose, TokenNotIntact
 from locum.errors import InvalidInputException, LimitExceededException, ValidationError
 from locum.server.handlers import Call
+from locum.server.iam.limits import MAXIMUM_TAGS
 
 __all__ = [
-    "MAXIMUM_TAGS",
     "Page",
     "boundary_of",
     "merged_tags",
@@ -28,14 +28,12 @@ __all__ = [
     "without_tags",
 ]
 
-MAXIMUM_TAGS: Final = 50
-"""Tags that an entity has at most (IAM-GEN-060)."""
-
 _PAGE: Final = 100
 _NONCE_BYTES: Final = 12
 _ID_BYTES: Final = 11
 _DUPLICATE_FOLDED: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 _DUPLICATE_EXACT: Final = "Duplicate tag keys found."
+_RESERVED: Final = "aws: prefixed tag key names are not allowed for external use."
 
 
 def moment(seconds: int) -> datetime.datetime:
@@ -66,17 +64,14 @@ def merged_tags(old: dict[str, str], new: Iterable[types.Tag], *, folded: bool) 
     """``old`` with ``new`` put over it.
 
     ``folded``: keys are compared without regard to case, as for users and roles (IAM-GEN-061).  InvalidInput for a key
-    twice in ``new`` (IAM-GEN-062), LimitExceeded beyond :data:`MAXIMUM_TAGS` (IAM-GEN-063).
+    twice in ``new`` (IAM-GEN-062), LimitExceeded beyond
+    :data:`~locum.server.iam.limits.MAXIMUM_TAGS` (IAM-GEN-063).
     """
     fold: Callable[[str], str] = str.lower if folded else str
     given: dict[str, types.Tag] = {}
     for tag in new:
         if tag.key.lower().startswith("aws:"):
-            raise InvalidInputException(
-                "Aws: prefixed tag key names are not allowed for external use."
-                if folded
-                else "Tag keys beginning with aws: are reserved."
-            )
+            raise InvalidInputException(_RESERVED)
         if fold(tag.key) in given:
             raise InvalidInputException(_DUPLICATE_FOLDED if folded else _DUPLICATE_EXACT)
         given[fold(tag.key)] = tag

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from locum import arn
 from locum.api.iam import types
 from locum.arn import Arn
 from locum.core.aws_policies import AWS_POLICIES
 from locum.core.records import ManagedPolicy, Role, User
-from locum.errors import InvalidInputException, LimitExceededException, NoSuchEntityException, ValidationError
+from locum.errors import InvalidInputException, NoSuchEntityException, ValidationError
 from locum.policy import (
     PolicyKind,
     counted_size,
@@ -23,6 +23,7 @@ from locum.policy import (
 )
 from locum.server.handlers import Call
 from locum.server.iam.answers import moment
+from locum.server.iam.limits import check_quota
 
 __all__ = [
     "aws_managed_policies",
@@ -37,9 +38,6 @@ __all__ = [
     "stored_trust",
 ]
 
-_MANAGED_SIZE: Final = 6_144
-_TRUST_SIZE: Final = 2_048
-
 size = counted_size
 """Characters of a document that count against a quota: white space outside strings does not (POL-LM-001)."""
 
@@ -52,8 +50,8 @@ def aws_managed_policies() -> Iterator[ManagedPolicy]:
 def check_identity(text: str, *, managed: bool) -> None:
     """Refuse a document that cannot be an identity policy (POL-VA-002, POL-VA-005, POL-VA-059)."""
     validate(text, PolicyKind.MANAGED if managed else PolicyKind.INLINE)
-    if managed and size(text) > _MANAGED_SIZE:
-        raise LimitExceededException(f"Cannot exceed quota for PolicySize: {_MANAGED_SIZE}")
+    if managed:
+        check_quota("PolicySize", size(text))
 
 
 def check_arn(text: str) -> None:
@@ -95,8 +93,7 @@ def check_boundary(call: Call[Any], policy_arn: str) -> None:
 def stored_trust(call: Call[Any], text: str) -> str:
     """The trust policy as it is stored: users and roles by unique id, which must exist (POL-PR-010, POL-PR-011)."""
     policy = validate(text, PolicyKind.TRUST)
-    if size(text) > _TRUST_SIZE:
-        raise LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {_TRUST_SIZE}")
+    check_quota("ACLSizePerRole", size(text))
     ids: dict[str, str] = {}
     for name in named_entities(policy):
         if arn.is_unique_id(name):

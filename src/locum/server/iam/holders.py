@@ -5,12 +5,14 @@ Each function takes the call and the kind of holder, so that the modules of user
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from locum.api.iam import types
+from locum.arn import Arn
 from locum.core.records import Role, User
 from locum.errors import (
     DeleteConflictException,
@@ -21,6 +23,7 @@ from locum.errors import (
 from locum.server.handlers import Call
 from locum.server.iam import documents
 from locum.server.iam.answers import Page, merged_tags, page, tags_of, without_tags
+from locum.server.iam.limits import INLINE_SIZES, Quota, check_quota
 from locum.store.records import Stored
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "attached",
     "check_deletable",
     "check_free",
+    "create",
     "delete_boundary",
     "delete_inline",
     "detach",
@@ -49,16 +53,17 @@ class Holding(NamedTuple):
     """What is particular to one kind of holder."""
 
     noun: str
-    quota: str
-    inline_bytes: int
+    attached: Quota
+    total: Quota
 
 
 HOLDINGS: Final[Mapping[str, Holding]] = {
-    User.kind: Holding("user", "PoliciesPerUser", 2_048),
-    Role.kind: Holding("role", "PoliciesPerRole", 10_240),
+    User.kind: Holding("user", "PoliciesPerUser", "UsersPerAccount"),
+    Role.kind: Holding("role", "PoliciesPerRole", "RolesPerAccount"),
 }
-_ATTACHED: Final = 10
-"""Managed policies that a holder has at most (POL-LM-005)."""
+
+
+_POSITION_BYTES: Final = 128
 
 
 def holder(call: Call[Any], kind: type[HolderType]) -> Stored[HolderType]:
@@ -75,6 +80,12 @@ def check_free(call: Call[Any], kind: type[User] | type[Role], name: str) -> Non
     """EntityAlreadyExists where another holder has the name, in whatever case (POL-LM-010)."""
     if call.records.get(kind, call.account, name) is not None:
         raise EntityAlreadyExistsException(f"{HOLDINGS[kind.kind].noun.capitalize()} with name {name} already exists.")
+
+
+def create(call: Call[Any], record: User | Role) -> None:
+    """Write a new holder; LimitExceeded where the account has as many as it may have (POL-LM-009)."""
+    check_quota(HOLDINGS[record.kind].total, call.records.count(type(record), call.account) + 1)
+    call.records.create(record)
 
 
 def check_deletable(stored: User | Role) -> None:
@@ -96,11 +107,10 @@ def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     command = call.command
     documents.check_identity(command.policy_document, managed=False)
     policies = stored.record.inline | {command.policy_name: command.policy_document}
-    holding = HOLDINGS[kind.kind]
-    if sum(documents.size(each) for each in policies.values()) > holding.inline_bytes:
-        raise LimitExceededException(
-            f"Maximum policy size of {holding.inline_bytes} bytes exceeded for {holding.noun} {stored.record.name}"
-        )
+    most = INLINE_SIZES[kind.kind]
+    if sum(documents.size(each) for each in policies.values()) > most:
+        noun = HOLDINGS[kind.kind].noun
+        raise LimitExceededException(f"Maximum policy size of {most} bytes exceeded for {noun} {stored.record.name}")
     return _save(call, stored, inline=policies)
 
 
@@ -136,8 +146,7 @@ def attach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     documents.check_attachable(call, policy)
     if policy in stored.record.attached:
         return types.Nothing()
-    if len(stored.record.attached) >= _ATTACHED:
-        raise LimitExceededException(f"Cannot exceed quota for {HOLDINGS[kind.kind].quota}: {_ATTACHED}")
+    check_quota(HOLDINGS[kind.kind].attached, len(stored.record.attached) + 1)
     return _save(call, stored, attached=(*stored.record.attached, policy))
 
 
@@ -155,17 +164,13 @@ def attached(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[types.Attac
     """The attached policies under a path prefix, in ascending order of their names."""
     prefix = call.command.path_prefix or "/"
     held = sorted(
-        (name, policy)
+        # The account's own policy and AWS's may have one name; no name has a blank in it.
+        (f"{name} {Arn.parse(policy).account}", types.AttachedPolicy(policy_name=name, policy_arn=policy))
         for policy in holder(call, kind).record.attached
         for path, name in (documents.path_and_name(policy),)
         if path.startswith(prefix)
     )
-    return page(
-        call,
-        lambda after: (
-            (name, types.AttachedPolicy(policy_name=name, policy_arn=policy)) for name, policy in held if name > after
-        ),
-    )
+    return page(call, lambda after: (entry for entry in held if entry[0] > after))
 
 
 def put_boundary(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
@@ -199,5 +204,11 @@ def untag(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
 
 def list_tags(call: Call[Any], tags: dict[str, str]) -> tuple[tuple[types.Tag, ...], Page]:
     """The tags of an entity in ascending order of their keys."""
-    held = sorted(tags.items())
-    return page(call, lambda after: ((tag.key, tag) for tag in tags_of(dict(held)) if tag.key > after))
+    held = sorted(((_position(tag.key), tag) for tag in tags_of(tags)), key=lambda entry: entry[0])
+    return page(call, lambda after: (entry for entry in held if entry[0] > after))
+
+
+def _position(key: str) -> str:
+    """Where a tag stands in a listing: short enough for a marker of 320 characters (IAM-GEN-050)."""
+    raw = key.encode()
+    return key if len(raw) <= _POSITION_BYTES else f"{key[:24]}{hashlib.sha256(raw).hexdigest()[:16]}"

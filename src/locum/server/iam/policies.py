@@ -20,6 +20,7 @@ from locum.errors import (
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
 from locum.server.iam.answers import merged_tags, moment, new_id, page, tags_of, without_tags
+from locum.server.iam.limits import MAXIMUM_VERSIONS, check_quota
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -36,20 +37,27 @@ __all__ = [
     "set_default_policy_version",
 ]
 
-_VERSIONS: Final = 5
 _LATER: Final = 1_000
+_NOT_FOUND: Final = "Policy {arn} was not found."
+_NOT_ATTACHABLE: Final = "Policy {arn} does not exist or is not attachable."
+_NO_VERSION: Final = "Policy {arn} version {version} does not exist or is not attachable."
 
 
-def _policy(call: Call[Any], missing: str = "Policy {} was not found.") -> Stored[ManagedPolicy]:
+def _missing(call: Call[Any], text: str) -> NoSuchEntityException:
+    command = call.command
+    return NoSuchEntityException(text.format(arn=command.policy_arn, version=getattr(command, "version_id", "")))
+
+
+def _policy(call: Call[Any], missing: str = _NOT_FOUND) -> Stored[ManagedPolicy]:
     """The account's or AWS's policy that the call names; NoSuchEntity with ``missing`` otherwise (IAM-POL-010)."""
     documents.check_arn(call.command.policy_arn)
     stored = call.found(ManagedPolicy)
     if stored is None:
-        raise NoSuchEntityException(missing.format(call.command.policy_arn))
+        raise _missing(call, missing)
     return stored
 
 
-def _own(call: Call[Any], refusal: str, missing: str = "Policy {} was not found.") -> Stored[ManagedPolicy]:
+def _own(call: Call[Any], refusal: str, missing: str = _NOT_FOUND) -> Stored[ManagedPolicy]:
     """A policy that the account may change; AccessDenied with ``refusal`` for AWS's (IAM-POL-020)."""
     stored = _policy(call, missing)
     if stored.record.account != call.account:
@@ -61,9 +69,7 @@ def _version(call: Call[Any], stored: Stored[ManagedPolicy]) -> PolicyVersion:
     for version in stored.record.versions:
         if version.id == call.command.version_id:
             return version
-    raise NoSuchEntityException(
-        f"Policy {call.command.policy_arn} version {call.command.version_id} does not exist or is not attachable."
-    )
+    raise _missing(call, _NO_VERSION)
 
 
 def _users_of(call: Call[Any], index: str, policy: str) -> Iterator[Key]:
@@ -117,6 +123,7 @@ def create_policy(call: Call[api.CreatePolicyCommand]) -> api.CreatePolicyRespon
         last_number=1,
         description=command.description or None,
     )
+    check_quota("PoliciesPerAccount", call.records.count(ManagedPolicy, call.account) + 1)
     call.records.create(policy)
     return api.CreatePolicyResponse(policy=_shown(call, policy, tags=tags_of(policy.tags) or None))
 
@@ -193,9 +200,9 @@ def create_policy_version(call: Call[api.CreatePolicyVersionCommand]) -> api.Cre
     stored = _own(call, "Cannot create policy versions for policies outside your own account.")
     policy = stored.record
     documents.check_identity(command.policy_document, managed=True)
-    if len(policy.versions) >= _VERSIONS:
+    if len(policy.versions) >= MAXIMUM_VERSIONS:
         raise LimitExceededException(
-            f"A managed policy can have up to {_VERSIONS} versions. Before you create a new version, "
+            f"A managed policy can have up to {MAXIMUM_VERSIONS} versions. Before you create a new version, "
             "you must delete an existing version."
         )
     now, number = int(call.now), policy.last_number + 1
@@ -214,7 +221,7 @@ def create_policy_version(call: Call[api.CreatePolicyVersionCommand]) -> api.Cre
 @handles(api.GetPolicyVersionCommand)
 def get_policy_version(call: Call[api.GetPolicyVersionCommand]) -> api.GetPolicyVersionResponse:
     """A version with its document (IAM-POL-005)."""
-    stored = _policy(call)
+    stored = _policy(call, _NO_VERSION)
     version = _version(call, stored)
     return api.GetPolicyVersionResponse(policy_version=_version_shown(stored.record, version, whole=True))
 
@@ -222,7 +229,7 @@ def get_policy_version(call: Call[api.GetPolicyVersionCommand]) -> api.GetPolicy
 @handles(api.DeletePolicyVersionCommand)
 def delete_policy_version(call: Call[api.DeletePolicyVersionCommand]) -> types.Nothing:
     """Delete a version that is not the default (IAM-POL-007, IAM-POL-008)."""
-    stored = _own(call, "Cannot delete policy versions for policies outside your own account.")
+    stored = _own(call, "Cannot delete policy versions for policies outside your own account.", _NO_VERSION)
     version = _version(call, stored)
     if version.number == stored.record.default:
         raise DeleteConflictException("Cannot delete the default version of a policy.")
@@ -248,7 +255,7 @@ def list_policy_versions(call: Call[api.ListPolicyVersionsCommand]) -> api.ListP
 @handles(api.SetDefaultPolicyVersionCommand)
 def set_default_policy_version(call: Call[api.SetDefaultPolicyVersionCommand]) -> types.Nothing:
     """Make a version the one in force, at once, for running sessions too (IAM-POL-014)."""
-    stored = _own(call, "Cannot update policies outside your own account.")
+    stored = _own(call, "Cannot update policies outside your own account.", _NO_VERSION)
     version = _version(call, stored)
     call.records.replace(stored, msgspec.structs.replace(stored.record, default=version.number, updated=int(call.now)))
     return types.Nothing()
@@ -258,7 +265,7 @@ def set_default_policy_version(call: Call[api.SetDefaultPolicyVersionCommand]) -
 def list_entities_for_policy(call: Call[api.ListEntitiesForPolicyCommand]) -> api.ListEntitiesForPolicyResponse:
     """The users and roles that a policy is attached to or limits (IAM-POL-012)."""
     command = call.command
-    _policy(call, "Policy {} does not exist or is not attachable.")
+    _policy(call, _NOT_ATTACHABLE)
     prefix = command.path_prefix or "/"
     indexes = {"PermissionsPolicy": ("attached",), "PermissionsBoundary": ("boundary",)}.get(
         command.policy_usage_filter or "", ("attached", "boundary")
@@ -269,11 +276,9 @@ def list_entities_for_policy(call: Call[api.ListEntitiesForPolicyCommand]) -> ap
     def entries(after: str) -> Iterator[tuple[str, types.PolicyUser | types.PolicyRole]]:
         for key in keys:
             position = f"{key.kind}/{key.name}"
-            stored = call.records.read(key)
-            if position <= after or stored is None or not isinstance(stored.record, User | Role):
-                continue
-            entity = stored.record
-            if not entity.path.startswith(prefix):
+            stored = call.records.read(key) if position > after else None
+            entity = None if stored is None else stored.record
+            if not isinstance(entity, User | Role) or not entity.path.startswith(prefix):
                 continue
             if isinstance(entity, User):
                 yield position, types.PolicyUser(user_name=entity.name, user_id=entity.id)

@@ -55,7 +55,7 @@ def create_role(call: Call[api.CreateRoleCommand]) -> api.CreateRoleResponse:
         description=command.description or None,
         max_session_duration=command.max_session_duration or 3_600,
     )
-    call.records.create(role)
+    holders.create(call, role)
     return api.CreateRoleResponse(
         role=_shown(call, role, tags=tags_of(role.tags) or None, permissions_boundary=boundary_of(role))
     )
@@ -117,6 +117,7 @@ def delete_role(call: Call[api.DeleteRoleCommand]) -> types.Nothing:
     stored = holders.holder(call, Role)
     holders.check_deletable(stored.record)
     call.records.delete(stored)
+    call.usage.forget(call.records, stored.record.id)
     return types.Nothing()
 
 

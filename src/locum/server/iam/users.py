@@ -47,7 +47,7 @@ def create_user(call: Call[api.CreateUserCommand]) -> api.CreateUserResponse:
         tags=merged_tags({}, command.tags, folded=True),
         boundary=command.permissions_boundary,
     )
-    call.records.create(user)
+    holders.create(call, user)
     return api.CreateUserResponse(user=_shown(call, user, whole=True))
 
 

@@ -1,0 +1,57 @@
+"""A server for each module, and the real clients that are pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from locum.testing import RunningServer, running_server
+from tests.interop.clients import AwsCli, Boto3, Node, Place
+from tests.interop.world import Account, World
+
+pytest.register_assert_rewrite("tests.interop.scene")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running_server(on_disk=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def place(server: RunningServer) -> Place:
+    return Place(server.url, server.region)
+
+
+@pytest.fixture(scope="module")
+def boto(place: Place) -> Iterator[Boto3]:
+    client = Boto3(place)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def node(place: Place) -> Iterator[Node]:
+    if reason := Node.missing():
+        pytest.skip(reason)
+    client = Node(place)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def cli(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsCli]:
+    client = AwsCli(place, tmp_path_factory.mktemp("home"))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def world(server: RunningServer, boto: Boto3) -> World:
+    return World(server, boto)
+
+
+@pytest.fixture
+def account(world: World) -> Account:
+    return world.account()

@@ -1,0 +1,32 @@
+"""The scene of scene.py with each real client, and with the application in another ASGI server."""
+
+from __future__ import annotations
+
+import pytest
+
+from locum.testing import RunningServer
+from tests.interop.clients import AwsCli, Boto3, Node
+from tests.interop.scene import SCENE, Stage
+
+pytestmark = pytest.mark.xdist_group("interop-scene")
+
+FACTS = (
+    *("STS-AR-002", "STS-AR-004", "STS-AR-025", "STS-AR-026", "STS-AR-044", "STS-AR-045", "STS-AR-048"),
+    *("STS-E-003", "STS-E-012", "STS-E-017", "STS-SIG-T21", "STS-SIG-022"),
+)
+
+
+def stage(client: Boto3 | Node | AwsCli, server: RunningServer) -> Stage:
+    return Stage(client, server.create_account("first"), server.create_account("second"), server.clock)
+
+
+def test_boto3_plays_the_scene(server: RunningServer, boto: Boto3) -> None:
+    stage(boto, server).play(SCENE)
+
+
+def test_the_sdk_for_javascript_plays_the_scene(server: RunningServer, node: Node) -> None:
+    stage(node, server).play(SCENE)
+
+
+def test_the_aws_cli_plays_the_scene(server: RunningServer, cli: AwsCli) -> None:
+    stage(cli, server).play(SCENE)
