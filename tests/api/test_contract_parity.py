@@ -96,7 +96,8 @@ def differences(command: type[Command[Any]]) -> set[str]:
             asked=False,
         ),
     ]
-    if "output" in modelled and modelled["output"]["resultWrapper"] != f"{operation.name}Result":
+    result = modelled.get("output", {"shape": "Nothing", "resultWrapper": f"{operation.name}Result"})
+    if (result["shape"], result["resultWrapper"]) != (command.output().__name__, f"{operation.name}Result"):
         found.append(f"result {operation.name}")
     theirs = {}
     for error in modelled.get("errors", []):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from locum.testing import RunningServer, running_server
 from tests.interop.clients import AwsCli, Boto3, Node, Place
 from tests.interop.world import Account, World
+
+from locum.testing import RunningServer, running_server
 
 pytest.register_assert_rewrite("tests.interop.scene")
 

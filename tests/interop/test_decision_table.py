@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
-
 from tests.interop.clients import Refused, credentials_in
 from tests.interop.world import (
     ASSUME,
@@ -65,8 +64,8 @@ ROWS = [
     row("T02", Row("root", False), "STS-AR-T02", "STS-AR-006", "POL-TR-012", "POL-PR-005", "POL-EV-041"),
     row("T02-bare-id", Row("account", False), "STS-AR-T02", "STS-AR-006", "POL-TR-012"),
     row("T03", Row("root", False, identity=(MAY,), boundary=IDLE), "STS-AR-T03", "POL-EV-006", "POL-IT-007"),
-    row("T04", Row("user", True), "STS-AR-T04", "STS-AR-006", "STS-AR-010", "POL-TR-010", "POL-EV-040"),
-    row("T04-anyone", Row("anyone", True), "STS-AR-006", "POL-TR-010", "POL-PR-002"),
+    row("T04", Row("user", True), "STS-AR-T04", "STS-AR-006", "STS-AR-010", "POL-TR-010"),
+    row("T04-anyone", Row("anyone", True), "STS-AR-006", "POL-TR-010"),
     row("T05", Row("user", False, identity=(deny(ASSUME),)), "STS-AR-T05", "STS-AR-009", "POL-TR-015", "POL-IT-020"),
     row("T06", Row("user", False, boundary=IDLE), "STS-AR-T06", "STS-AR-010", "POL-IT-023", "POL-TR-010"),
     row("T06-boundary-allows", Row("user", True, boundary=MAY), "STS-AR-T06", "POL-EV-008"),
@@ -93,7 +92,7 @@ ROWS = [
         *("STS-AR-T10", "STS-AR-007", "POL-TR-001", "POL-TR-013", "POL-EV-030"),
     ),
     row("T11", Row("root", False, identity=(MAY,), denies=True), "STS-AR-T11", "STS-AR-009", "POL-TR-015"),
-    row("T11-named", Row("user", False, identity=(MAY,), denies=True), "STS-AR-T11", "POL-EV-002", "POL-EV-007"),
+    row("T11-named", Row("user", False, identity=(MAY,), denies=True), "STS-AR-T11", "POL-EV-002"),
     row("T12-user", Row("user", False, across=True), "STS-AR-T12", "STS-AR-008", "POL-TR-014"),
     row("T12-account", Row("root", False, across=True), "STS-AR-T12", "STS-AR-008", "POL-TR-014"),
     row("T12-anyone", Row("anyone", False, across=True), "STS-AR-T12", "STS-AR-008", "POL-TR-014"),

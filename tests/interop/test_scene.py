@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from locum.testing import RunningServer
 from tests.interop.clients import AwsCli, Boto3, Node
 from tests.interop.scene import SCENE, Stage
+
+from locum.testing import RunningServer
 
 pytestmark = pytest.mark.xdist_group("interop-scene")
 

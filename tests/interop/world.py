@@ -6,8 +6,9 @@ import itertools
 import json
 from typing import Any, Final, NamedTuple
 
-from locum.testing import Credentials, RunningServer
 from tests.interop.clients import Boto3, Refused, credentials_in
+
+from locum.testing import Credentials, RunningServer
 
 ASSUME: Final = "sts:AssumeRole"
 EVERYTHING: Final = "*"
@@ -46,9 +47,7 @@ def _named(principals: tuple[str, ...], others: dict[str, str]) -> dict[str, Any
     return ({"AWS": list(principals)} if principals else {}) | others
 
 
-def _statement(
-    effect: str, actions: tuple[str, ...], about: dict[str, Any], when: dict[str, Any] | None
-) -> Statement:
+def _statement(effect: str, actions: tuple[str, ...], about: dict[str, Any], when: dict[str, Any] | None) -> Statement:
     condition = {} if when is None else {"Condition": when}
     return {"Effect": effect, "Action": list(actions), **about, **condition}
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from locum.api.registry import CONTRACTS
-from locum.api.shapes import Command, Kind, Member, Shape, members, violations
+from locum.api.shapes import Command, Kind, Member, Shape, members, travels, violations
 from locum.api.sts import STS, GetAccessKeyInfoCommand, GetAccessKeyInfoResponse
 from locum.errors import ERRORS, AccessDenied, ServiceException
 from locum.secret import Secret
@@ -136,7 +136,7 @@ def plain(value: Any) -> Any:
         return {
             member.wire_name: plain(inner)
             for member in members(type(value))
-            if (inner := getattr(value, member.attribute)) is not None and (inner != member.absent or member.required)
+            if travels(member, inner := getattr(value, member.attribute))
         }
     if isinstance(value, tuple):
         return [plain(each) for each in value]
@@ -194,7 +194,7 @@ def test_empty_lists_of_botocore_are_empty(command_type: type[Command[Any]]) -> 
 
 
 def normal(value: Any) -> Any:
-    """Lists and structures as XML can tell them apart for botocore's parser: blobs are bytes, times have a zone."""
+    """What botocore parsed, without the metadata that it adds."""
     if isinstance(value, dict):
         return {name: normal(each) for name, each in value.items() if name != "ResponseMetadata"}
     return [normal(each) for each in value] if isinstance(value, list) else value

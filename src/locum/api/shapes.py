@@ -47,6 +47,7 @@ __all__ = [
     "named",
     "refuse",
     "text",
+    "travels",
     "violations",
 ]
 
@@ -250,6 +251,11 @@ def members(shape: type[Shape]) -> tuple[Member, ...]:
         absent = (() if member.kind is Kind.LIST else None) if field.required else field.default
         declared.append(msgspec.structs.replace(member, absent=absent))
     return tuple(declared)
+
+
+def travels(member: Member, value: Any) -> bool:
+    """Whether a member's value is sent: what is absent is not, nor an empty list that means the same (STS-W-008)."""
+    return value is not None and (value != () or member.absent != () or member.required)
 
 
 class Service(msgspec.Struct, frozen=True):

@@ -25,7 +25,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from locum.core.sealing import KEY_SIZE, NONCE_SIZE, derive
+from locum.core.records import RingKey
+from locum.core.sealing import KEY_SIZE, NONCE_SIZE, Vault, derive
 from locum.core.session import MAXIMUM_LIFETIME, Session, SessionKind
 from locum.secret import Secret
 
@@ -36,6 +37,7 @@ __all__ = [
     "SealingKey",
     "TokenNotIntact",
     "TokenTooLarge",
+    "open_ring",
     "secret_access_key",
 ]
 
@@ -184,6 +186,18 @@ class KeyRing:
         if not session.name and kind is SessionKind.ROLE:
             raise TokenNotIntact("the role session has no name")
         return session
+
+
+def open_ring(keys: Iterable[RingKey], vault: Vault) -> KeyRing:
+    """The ring of every record that is not retired.
+
+    CannotOpen where the wrapping key is another one; ValueError where no key is left, or a record is damaged.
+    """
+    return KeyRing(
+        SealingKey(each.id, each.created, vault.unwrap(each.secret, purpose=RingKey.kind, name=each.id))
+        for each in keys
+        if each.active
+    )
 
 
 def secret_access_key(random: bytes) -> Secret:

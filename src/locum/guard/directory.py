@@ -17,7 +17,7 @@ from locum.arn import Arn
 from locum.core.records import AccessKey, Account, RingKey, Role, User
 from locum.core.sealing import Vault
 from locum.core.session import Caller, CallerKind
-from locum.core.token import KeyRing, SealingKey
+from locum.core.token import KeyRing, open_ring
 from locum.policy import (
     Ask,
     CompiledPolicy,
@@ -138,11 +138,7 @@ class Directory:
         return self._view.get(("ring",), self._load_ring)
 
     def _load_ring(self, reader: Reader) -> KeyRing:
-        keys = [stored.record for stored in Records(reader).each(RingKey, "") if stored.record.active]
-        return KeyRing(
-            SealingKey(key.id, key.created, self._vault.unwrap(key.secret, purpose=RingKey.kind, name=key.id))
-            for key in keys
-        )
+        return open_ring((stored.record for stored in Records(reader).each(RingKey, "")), self._vault)
 
     def account(self, account: str) -> Account | None:
         """An account by its id."""

@@ -13,7 +13,7 @@ import msgspec
 
 from locum.core.records import RingKey
 from locum.core.sealing import KEY_SIZE, NONCE_SIZE, CannotOpen, Vault
-from locum.core.token import KeyRing, SealingKey
+from locum.core.token import KeyRing, open_ring
 from locum.server.config import Problem, Refused
 from locum.store import Snapshot, Transaction
 from locum.store.records import Records, Stored
@@ -42,10 +42,7 @@ def load_ring(rows: Snapshot, vault: Vault) -> KeyRing:
     if not keys:
         raise _refused("the key ring is empty", "run `locum keys rotate` to make a key")
     try:
-        return KeyRing(
-            SealingKey(each.id, each.created, vault.unwrap(each.secret, purpose=RingKey.kind, name=each.id))
-            for each in keys
-        )
+        return open_ring(keys, vault)
     except CannotOpen as why:
         raise _refused(str(why), "start with the wrapping key that this data directory was made with") from None
     except ValueError as why:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from locum.api.shapes import Command, Kind, Member, Service, Shape, members
+from locum.api.shapes import Command, Kind, Member, Service, Shape, members, travels
 from locum.errors import ServiceException, error_for
 from locum.http import Headers
 from locum.secret import Secret
@@ -102,9 +102,14 @@ def _envelope(command_type: type[Command[Any]]) -> tuple[str, Writer, str]:
     operation, output = command_type.operation, command_type.output()
     head = f'<{operation.name}Response xmlns="{operation.service.namespace}">\n'
     tail = "  <ResponseMetadata>\n    <RequestId>"
-    if not members(output):
+    if not _has_result(command_type):
         return head, lambda _: "", tail
     return head, _element(f"{operation.name}Result", _structure_writer(output, 2), 1), tail
+
+
+def _has_result(command_type: type[Command[Any]]) -> bool:
+    """Whether an answer has a result element: an output with a name of its own has one, be it empty (IAM-GEN-002)."""
+    return command_type.output().__name__ == f"{command_type.operation.name}Response"
 
 
 def _element(name: str, writer: Writer, level: int) -> Writer:
@@ -256,7 +261,7 @@ _TEXT_OF: Final[dict[Kind, Callable[[Any], str]]] = {
 def _encode_json_response(response: Shape, command_type: type[Command[Any]], request_id: str) -> bytes:
     name = command_type.operation.name
     answer: dict[str, Any] = {"ResponseMetadata": {"RequestId": request_id}}
-    if members(command_type.output()):
+    if _has_result(command_type):
         answer = {f"{name}Result": _to_json(response)} | answer
     return msgspec.json.encode({f"{name}Response": answer})
 
@@ -266,7 +271,7 @@ def _to_json(value: Any) -> Any:
         return {
             member.wire_name: _to_json(inner)
             for member in members(type(value))
-            if (inner := getattr(value, member.attribute)) is not None and (inner != member.absent or member.required)
+            if travels(member, inner := getattr(value, member.attribute))
         }
     if isinstance(value, tuple):
         return [_to_json(each) for each in value]

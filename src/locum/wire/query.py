@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from locum.api.shapes import Command, Kind, Limits, Member, Shape, members, refuse, violations
+from locum.api.shapes import Command, Kind, Limits, Member, Shape, members, refuse, travels, violations
 from locum.errors import MalformedInput
 from locum.secret import Secret
 from locum.wire.form import MAX_PARAMETERS
@@ -404,7 +404,7 @@ def encode_form(pairs: Iterable[tuple[str, str]]) -> bytes:
 def _write_members(value: Shape, prefix: str, pairs: list[tuple[str, str]]) -> None:
     for member in members(type(value)):
         inner = getattr(value, member.attribute)
-        if inner is not None and (inner != member.absent or member.required):
+        if travels(member, inner):
             _write(member, inner, prefix + member.wire_name, pairs)
 
 

@@ -208,21 +208,23 @@ def test_a_user_is_deleted_when_keys_and_policies_are_gone(world: World) -> None
     world.call(world.root, users.AttachUserPolicyCommand(user_name="alice", policy_arn=READER))
     world.call(world.root, users.PutUserPolicyCommand(user_name="alice", policy_name="p", policy_document=DOCUMENT))
     world.call(world.root, users.PutUserPermissionsBoundaryCommand(user_name="alice", permissions_boundary=READER))
-    steps = [
-        ("access keys first", access_keys.DeleteAccessKeyCommand(user_name="alice", access_key_id=key)),
-        ("all policies first", users.DetachUserPolicyCommand(user_name="alice", policy_arn=READER)),
-        ("policies first", users.DeleteUserPolicyCommand(user_name="alice", policy_name="p")),
-    ]
     delete = users.DeleteUserCommand(user_name="alice")
-    texts = []
-    for _, step in steps:
-        texts.append(world.refusal(world.root, delete, errors.DeleteConflictException))
+    for step, conflict in (
+        (
+            access_keys.DeleteAccessKeyCommand(user_name="alice", access_key_id=key),
+            "Cannot delete entity, must delete access keys first.",
+        ),
+        (
+            users.DetachUserPolicyCommand(user_name="alice", policy_arn=READER),
+            "Cannot delete entity, must detach all policies first.",
+        ),
+        (
+            users.DeleteUserPolicyCommand(user_name="alice", policy_name="p"),
+            "Cannot delete entity, must delete policies first.",
+        ),
+    ):
+        assert world.refusal(world.root, delete, errors.DeleteConflictException) == conflict
         world.call(world.root, step)
-    assert texts == [
-        "Cannot delete entity, must delete access keys first.",
-        "Cannot delete entity, must detach all policies first.",
-        "Cannot delete entity, must delete policies first.",
-    ]
     world.call(world.root, delete)
     world.refusal(world.root, users.GetUserCommand(user_name="alice"), errors.NoSuchEntityException)
 
