@@ -32,7 +32,9 @@ PARTITIONS: Final = frozenset(
 
 _ACCOUNT = re.compile(r"[0-9]{12}\Z", re.ASCII)
 _UNIQUE_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}\Z", re.ASCII)
-_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS: Final = tuple(first + second for first in _BASE32 for second in _BASE32)
+_SHIFTS: Final = range(70, -1, -10)
 
 
 class Arn(NamedTuple):
@@ -116,7 +118,9 @@ def access_key_id(prefix: str, account: str, random: bytes) -> str:
     if len(random) < 5:
         raise ValueError("an access key id is made from 5 random bytes")
     bits = (1 << 79) | (int(account) << 39) | (int.from_bytes(random[:5], "big") & ((1 << 39) - 1))
-    return prefix + base64.b32encode(bits.to_bytes(10, "big")).decode()
+    # Twice as fast as base64.b32encode, which is written in Python, and this runs for every session.
+    pairs = _PAIRS
+    return prefix + "".join([pairs[(bits >> shift) & 1023] for shift in _SHIFTS])
 
 
 def account_of_access_key(key_id: str) -> str | None:

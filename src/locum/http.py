@@ -45,6 +45,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
                 lines[name] = f"{lines[name]},{value}" if name in lines else value
         _set(self, "lines", lines)
 
+    def __repr__(self) -> str:
+        """Method and path only: headers and bodies hold credentials (R38)."""
+        return f"Request({self.method} {self.path})"
+
     def header(self, name: str) -> str | None:
         """The value of a header (``name`` in lower case), or None where it is absent."""
         return self.lines.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from locum.store import Key, StoreError, open_store
+from locum.store import Key, StoreError, memory, open_store
 from locum.store.memory import MemoryStore
 from locum.testing import StoreConformance
 
@@ -15,12 +15,15 @@ class TestMemory(StoreConformance):
         return "memory:"
 
 
-def test_states_that_no_snapshot_can_see_are_dropped() -> None:
+@pytest.mark.parametrize("waiting", [0, 1_000])
+def test_states_that_no_snapshot_can_see_are_dropped(waiting: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_DEAD", waiting)
     store = MemoryStore()
     key = Key("1", "role", "a")
     with store.snapshot() as snapshot:
         for number in range(5):
             with store.transaction() as transaction:
+                transaction.put(key, b"", expect=None, indexes=[("uses", "replaced at once")])
                 transaction.put(key, b"%d" % number, expect=None, indexes=[("uses", str(number))])
         with store.transaction() as transaction:
             transaction.put(Key("1", "role", "b"), b"", expect=0)

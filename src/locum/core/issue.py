@@ -5,6 +5,7 @@ Pure: the time, and the random bytes behind keys and secrets, are arguments.  Au
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from locum import arn
@@ -15,7 +16,7 @@ from locum.core.session import MAXIMUM_LIFETIME, Caller, CallerKind, Session, Se
 from locum.core.token import secret_access_key
 from locum.errors import AccessDenied, ValidationError
 
-__all__ = ["RANDOM_BYTES", "assume_role", "get_session_token", "role_named", "unsupported"]
+__all__ = ["RANDOM_BYTES", "assume_role", "check_mfa", "get_session_token", "role_named", "unsupported"]
 
 RANDOM_BYTES: Final = 35
 """Random bytes that each function takes: 5 for the access key id, 30 for the secret access key."""
@@ -29,9 +30,17 @@ _MFA_UNKNOWN: Final = (
     "Please verify your MFA serial number is valid and associated with this user."
 )
 _MFA_INCOMPLETE: Final = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
-"""No MFA device can be assigned yet, so every serial number is unknown (STS-MFA-008)."""
+_UNSUPPORTED: Final = (
+    ("Tags", "tags"),
+    ("TransitiveTagKeys", "transitive_tag_keys"),
+    ("SourceIdentity", "source_identity"),
+    ("ProvidedContexts", "provided_contexts"),
+    ("MinimumSessionTokenSize", "minimum_session_token_size"),
+)
+"""Members on the wire, and their attributes, that a session cannot carry yet."""
 
 
+@functools.lru_cache(maxsize=4_096)
 def role_named(text: str) -> Arn:
     """The ARN of a role as AssumeRole's RoleArn takes it.
 
@@ -49,20 +58,20 @@ def role_named(text: str) -> Arn:
     return parsed
 
 
-def unsupported(command: AssumeRoleCommand) -> None:
-    """Refuse, by name, what cannot be enforced yet rather than ignore it (R42)."""
-    given = {
-        "Tags": command.tags,
-        "TransitiveTagKeys": command.transitive_tag_keys,
-        "SourceIdentity": command.source_identity,
-        "ProvidedContexts": command.provided_contexts,
-    }
-    for name, value in given.items():
-        if value:
+def unsupported(command: AssumeRoleCommand | GetSessionTokenCommand) -> None:
+    """Refuse, by name, what cannot be enforced yet rather than ignore it: ValidationError (R42)."""
+    for name, attribute in _UNSUPPORTED:
+        if getattr(command, attribute, None):
             raise ValidationError(f"{name} is not supported by this version of locum; leave it out")
 
 
-def _check_mfa(serial_number: str | None, token_code: object | None) -> None:
+def check_mfa(command: AssumeRoleCommand | GetSessionTokenCommand) -> None:
+    """AccessDenied for a one-time code that proves nothing.
+
+    No MFA device can be assigned to anybody yet, so every serial number is unknown (STS-MFA-008), and half of the pair
+    is incomplete (STS-MFA-010).  A bad code fails the call even where no policy asks for one (STS-AR-040).
+    """
+    serial_number, token_code = command.serial_number, command.token_code
     if serial_number is None and token_code is None:
         return
     raise AccessDenied(_MFA_INCOMPLETE if serial_number is None or token_code is None else _MFA_UNKNOWN)
@@ -123,10 +132,10 @@ def assume_role(command: AssumeRoleCommand, caller: Caller, role: Role, now: flo
 def get_session_token(command: GetSessionTokenCommand, caller: Caller, now: float, random: bytes) -> Session:
     """The session of a GetSessionToken: the caller's own identity for a while.
 
-    Root gets an hour at most without an error (STS-CALL-009).  AccessDenied where an MFA device is named, since none
-    is assigned (STS-MFA-008).
+    Root gets an hour at most without an error (STS-CALL-009).  Errors as of :func:`unsupported` and :func:`check_mfa`.
     """
-    _check_mfa(command.serial_number, command.token_code)
+    unsupported(command)
+    check_mfa(command)
     seconds = command.duration_seconds if command.duration_seconds is not None else _DEFAULT_TOKEN_SECONDS
     kind = SessionKind.USER
     if caller.kind is CallerKind.ROOT:

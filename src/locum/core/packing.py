@@ -6,6 +6,7 @@ raw deflate with a dictionary of what policies usually say, and compares the byt
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from typing import Final
@@ -29,6 +30,7 @@ _DICTIONARY: Final = (
 )
 
 
+@functools.lru_cache(maxsize=1_024)
 def packed_percentage(policy: str | None, policy_arns: tuple[str, ...]) -> int | None:
     """The packed size in percent of the allotment, rounded up; None where there is nothing to pack (STS-AR-048).
 

@@ -14,6 +14,8 @@ __all__ = ["Attempts"]
 
 _WINDOW: Final = 60
 _CAPACITY: Final = 10_000
+_KEY_CHARACTERS: Final = 128
+"""Characters of a claimed access key id that count: no real one is longer (STS-V, AccessKeyId)."""
 
 
 class Attempts:
@@ -28,7 +30,7 @@ class Attempts:
         if not self._failed:
             return
         window = int(now) // _WINDOW
-        for entry, limit in zip(((address, ""), (address, key_id)), self._limits, strict=True):
+        for entry, limit in zip(_entries(address, key_id), self._limits, strict=True):
             count = self._failed.get(entry)
             if count is not None and count[0] == window and count[1] >= limit:
                 raise Throttling("Rate exceeded")
@@ -36,11 +38,15 @@ class Attempts:
     def failed(self, address: str, key_id: str, now: float) -> None:
         """Count one failure."""
         window = int(now) // _WINDOW
-        for entry in ((address, ""), (address, key_id)):
+        for entry in _entries(address, key_id):
             count = self._failed.get(entry)
             if count is None or count[0] != window:
                 if count is None and len(self._failed) >= _CAPACITY:
-                    del self._failed[next(iter(self._failed))]
+                    self._failed.pop(next(iter(self._failed)), None)
                 self._failed[entry] = [window, 1]
             else:
                 count[1] += 1
+
+
+def _entries(address: str, key_id: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (address, ""), (address, key_id[:_KEY_CHARACTERS])

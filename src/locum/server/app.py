@@ -31,6 +31,7 @@ from locum.server.identifiers import new_uuid
 from locum.server.metrics import CONTENT_TYPE, Metrics
 from locum.server.pipeline import Answered, Pipeline
 from locum.store.facts import Miss
+from locum.wire.form import check_target
 
 __all__ = ["Application", "create_app"]
 
@@ -104,8 +105,10 @@ class Application:
             await self._http(scope, receive, send)
         elif kind == "lifespan":
             await self._lifespan(receive, send)
-        else:
+        elif kind == "websocket":
             await send({"type": "websocket.close"})
+        else:
+            raise ValueError(f"this application does not speak {kind}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -150,7 +153,7 @@ class Application:
         """The request as everything else reads it; ValueError for what no honest client sends."""
         headers = _headers(scope["headers"])
         client = scope.get("client")
-        peer = client[0] if client else ""
+        peer = _plain_address(client[0]) if client else ""
         secure = scope.get("scheme") == "https"
         if self._proxies and peer:
             peer, secure = self._forwarded(peer, secure, headers)
@@ -174,20 +177,23 @@ class Application:
         return request
 
     def _forwarded(self, peer: str, secure: bool, headers: Headers) -> tuple[str, bool]:
-        """Address and scheme of the client as trusted proxies tell: the last address that is none of theirs (R26)."""
+        """Address and scheme of the client as trusted proxies tell: the last address that is none of theirs (R26).
+
+        Of a scheme the last word counts, which is that of the proxy at the other end of the socket.
+        """
         if not self._trusts(peer):
             return peer, secure
         hops = [hop.strip() for name, value in headers if name == "x-forwarded-for" for hop in value.split(",")]
         for hop in reversed(hops):
             try:
-                address = str(ipaddress.ip_address(hop))
+                address = str(ipaddress.ip_address(_plain_address(hop)))
             except ValueError:
                 break
             peer = address
             if not self._trusts(address):
                 break
-        schemes = [value.lower() for name, value in headers if name == "x-forwarded-proto"]
-        return peer, schemes[-1] == "https" if schemes else secure
+        schemes = [value for name, value in headers if name == "x-forwarded-proto"]
+        return peer, schemes[-1].rpartition(",")[2].strip().lower() == "https" if schemes else secure
 
     def _trusts(self, text: str) -> bool:
         try:
@@ -199,9 +205,13 @@ class Application:
     async def _aside(self, request: Request) -> Response:
         route = self._side_routes.get(request.path)
         if route is None:
+            if not check_target(request.path):
+                return Response(400)
             return _plain(404, "nothing is here: the API is at /")
         if request.method not in ("GET", "HEAD"):
             return _plain(405, "only GET", (("allow", "GET, HEAD"),))
+        if route is _live:
+            return _live()  # however busy the threads are
         return await asyncio.get_running_loop().run_in_executor(self._threads, route)
 
     def _ready(self) -> Response:
@@ -261,8 +271,20 @@ def _allowed_hosts(settings: Settings) -> frozenset[str]:
     named = {settings.host if ":" not in settings.host else f"[{settings.host}]"} - {"0.0.0.0", "[::]"}  # noqa: S104
     hosts = {f"{name}{port}" for name in _LOOPBACK | named for port in ports}
     if settings.public_url is not None:
-        hosts.add(settings.public_url.partition("://")[2])
+        scheme, _, authority = settings.public_url.partition("://")
+        hosts |= _spellings(authority, ":443" if scheme == "https" else ":80")
     return frozenset(host.lower() for host in (*hosts, *settings.allowed_host))
+
+
+def _spellings(authority: str, default_port: str) -> set[str]:
+    """The authority of a URL as clients write it: they may leave out the scheme's own port (RFC 9110 section 4.2.3)."""
+    name = authority.removesuffix(default_port)
+    return {authority} if name.rpartition(":")[2].isdigit() else {name, name + default_port}
+
+
+def _plain_address(address: str) -> str:
+    """An address as policies write it: one of IPv4 that a socket of both families shows is of IPv4."""
+    return address[7:] if address[:7] == "::ffff:" and "." in address else address
 
 
 async def _body(receive: Receive, most: int) -> bytes:
@@ -274,19 +296,17 @@ async def _body(receive: Receive, most: int) -> bytes:
         if len(body) > most:
             raise _TooLarge
         return body
-    pieces, size = [body], len(body)
+    gathered = bytearray(body)
     while message.get("more_body", False):
-        if size > most:
+        if len(gathered) > most:
             raise _TooLarge
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Gone
-        piece = message.get("body", b"")
-        pieces.append(piece)
-        size += len(piece)
-    if size > most:
+        gathered += message.get("body", b"")
+    if len(gathered) > most:
         raise _TooLarge
-    return b"".join(pieces)
+    return bytes(gathered)
 
 
 def _plain(status: int, text: str, headers: Headers = ()) -> Response:

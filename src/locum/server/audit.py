@@ -10,7 +10,7 @@ import datetime
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +50,74 @@ class Event(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     resources: tuple[dict[str, str], ...] = ()
     owner: str = ""
     """The account of the resource where it is not the caller's: it gets a record of its own (STS-CT-011)."""
+
+
+class _Attributes(msgspec.Struct, rename="camel", gc=False):
+    creation_date: str
+    mfa_authenticated: str
+
+
+class _Issuer(msgspec.Struct, rename="camel", gc=False):
+    type: str
+    principal_id: str
+    arn: str
+    account_id: str
+    user_name: str
+
+
+class _SessionContext(msgspec.Struct, rename="camel", gc=False):
+    attributes: _Attributes
+    session_issuer: _Issuer | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Identity(msgspec.Struct, rename="camel", gc=False):
+    type: str
+    principal_id: str
+    arn: str
+    account_id: str
+    access_key_id: str
+    user_name: str | msgspec.UnsetType = msgspec.UNSET
+    session_context: _SessionContext | msgspec.UnsetType = msgspec.UNSET
+
+
+_SPELLED: Final = {"source_ip_address": "sourceIPAddress", "request_id": "requestID", "event_id": "eventID"} | {
+    "shared_event_id": "sharedEventID"
+}
+
+
+class _Record(
+    msgspec.Struct,
+    gc=False,
+    rename=lambda name: _SPELLED.get(name, name[0] + name.title().replace("_", "")[1:]),
+):
+    """A record of CloudTrail, its members in the order in which native records have them (STS-CT-001)."""
+
+    event_version: str
+    user_identity: msgspec.Raw
+    event_time: str
+    event_source: str
+    event_name: str
+    aws_region: str
+    source_ip_address: str
+    user_agent: str
+    error_code: str | msgspec.UnsetType
+    error_message: str | msgspec.UnsetType
+    request_parameters: dict[str, Any] | None
+    response_elements: dict[str, Any] | None
+    additional_event_data: msgspec.Raw
+    request_id: str
+    event_id: str
+    read_only: bool
+    resources: tuple[dict[str, str], ...] | msgspec.UnsetType
+    event_type: str
+    management_event: bool
+    recipient_account_id: str | None
+    shared_event_id: str | msgspec.UnsetType
+    event_category: str
+    tls_details: dict[str, str] | msgspec.UnsetType
+
+
+_NOBODY: Final = msgspec.Raw(b'{"type":"Unknown"}')
 
 
 @functools.lru_cache(maxsize=256)
@@ -96,78 +164,79 @@ def parameters_of(shape: Shape) -> dict[str, Any] | None:
     return shown or None
 
 
-def identity_of(caller: Caller | None) -> dict[str, Any]:
-    """CloudTrail's ``userIdentity`` of a caller (STS-CT-015, STS-CT-018 and the shapes of section 25.2)."""
+def identity_of(caller: Caller | None) -> msgspec.Raw:
+    """CloudTrail's ``userIdentity`` of a caller (STS-CT-015, STS-CT-018 and the shapes of section 25.2), as JSON."""
     if caller is None:
-        return {"type": "Unknown"}
-    identity: dict[str, Any] = {
-        "type": "Root" if caller.is_root else "AssumedRole" if caller.kind is CallerKind.ROLE_SESSION else "IAMUser",
-        "principalId": caller.user_id,
-        "arn": caller.arn,
-        "accountId": caller.account,
-        "accessKeyId": caller.access_key_id,
-    }
-    if caller.user_name:
-        identity["userName"] = caller.user_name
+        return _NOBODY
+    kind = "Root" if caller.is_root else "AssumedRole" if caller.kind is CallerKind.ROLE_SESSION else "IAMUser"
+    own = (kind, caller.user_id, caller.arn, caller.account, caller.access_key_id, caller.user_name)
     session = caller.session
-    if session is not None:
-        context: dict[str, Any] = {}
-        if session.kind is SessionKind.ROLE:
-            context["sessionIssuer"] = {
-                "type": "Role",
-                "principalId": caller.principal_id,
-                "arn": caller.principal_arn,
-                "accountId": caller.account,
-                "userName": caller.principal_arn.rpartition("/")[2],
-            }
-        context["attributes"] = {"creationDate": _instant(session.issued), "mfaAuthenticated": "false"}
-        identity["sessionContext"] = context
-    return identity
+    if session is None:
+        return _long_term_identity(*own)
+    issuer: _Issuer | msgspec.UnsetType = msgspec.UNSET
+    if session.kind is SessionKind.ROLE:
+        role = caller.principal_arn
+        issuer = _Issuer("Role", caller.principal_id, role, caller.account, role.rpartition("/")[2])
+    context = _SessionContext(_Attributes(_instant(session.issued), "false"), issuer)
+    return msgspec.Raw(_encoder.encode(_Identity(*own[:5], caller.user_name or msgspec.UNSET, context)))
 
 
-def _record(event: Event, identity: dict[str, Any], recipient: str | None, shared: str) -> dict[str, Any]:
+@functools.lru_cache(maxsize=4_096)
+def _long_term_identity(kind: str, user_id: str, arn: str, account: str, key_id: str, user_name: str) -> msgspec.Raw:
+    return msgspec.Raw(_encoder.encode(_Identity(kind, user_id, arn, account, key_id, user_name or msgspec.UNSET)))
+
+
+@functools.lru_cache(maxsize=256)
+def _details(region: str) -> msgspec.Raw:
+    details = {"RequestDetails": {"awsServingRegion": region, "endpointType": "regional"}}
+    return msgspec.Raw(_encoder.encode(details))
+
+
+def _record(event: Event, identity: msgspec.Raw, recipient: str | None, shared: str) -> bytes:
     error = event.error
-    record: dict[str, Any] = {
-        "eventVersion": _EVENT_VERSION,
-        "userIdentity": identity,
-        "eventTime": _instant(int(event.now)),
-        "eventSource": event.event_source,
-        "eventName": event.name,
-        "awsRegion": event.region,
-        "sourceIPAddress": event.peer,
-        "userAgent": event.user_agent[:_MAXIMUM_TEXT],
-    }
-    if error is not None:
-        # The class name where it differs from the wire code for modelled errors (STS-CT-006).
-        record["errorCode"] = type(error).__name__
-        record["errorMessage"] = error.message
-    record["requestParameters"] = event.parameters
-    record["responseElements"] = event.answer
-    record["additionalEventData"] = {"RequestDetails": {"awsServingRegion": event.region, "endpointType": "regional"}}
-    record["requestID"] = event.request_id
-    record["eventID"] = event.new_id()
-    record["readOnly"] = event.read_only
-    if event.resources:
-        record["resources"] = event.resources
-    record["eventType"] = "AwsApiCall"
-    record["managementEvent"] = True
-    record["recipientAccountId"] = recipient
-    if shared:
-        record["sharedEventID"] = shared
-    record["eventCategory"] = "Management"
-    if event.secure:
-        record["tlsDetails"] = {"clientProvidedHostHeader": event.host[:_MAXIMUM_TEXT]}
-    return record
+    return _encoder.encode(
+        _Record(
+            _EVENT_VERSION,
+            identity,
+            _instant(int(event.now)),
+            event.event_source,
+            event.name,
+            event.region,
+            event.peer,
+            event.user_agent[:_MAXIMUM_TEXT],
+            # The class name where it differs from the wire code for modelled errors (STS-CT-006).
+            msgspec.UNSET if error is None else type(error).__name__,
+            msgspec.UNSET if error is None else error.message,
+            event.parameters,
+            event.answer,
+            _details(event.region),
+            event.request_id,
+            event.new_id(),
+            event.read_only,
+            event.resources or msgspec.UNSET,
+            "AwsApiCall",
+            True,
+            recipient,
+            shared or msgspec.UNSET,
+            "Management",
+            {"clientProvidedHostHeader": event.host[:_MAXIMUM_TEXT]} if event.secure else msgspec.UNSET,
+        )
+    )
 
 
-def lines_of(event: Event) -> Iterator[bytes]:
+def lines_of(event: Event) -> list[bytes]:
     """The records of an event: one, or two that share an id where the resource is another account's (STS-CT-011)."""
     caller = event.caller
-    shared = event.new_id() if event.owner else ""
-    yield _encoder.encode(_record(event, identity_of(caller), None if caller is None else caller.account, shared))
-    if event.owner and caller is not None:
-        stranger = {"type": "AWSAccount", "principalId": caller.user_id, "accountId": caller.account}
-        yield _encoder.encode(_record(event, stranger, event.owner, shared))
+    if caller is None:
+        return [_record(event, _NOBODY, None, "")]
+    if not event.owner:
+        return [_record(event, identity_of(caller), caller.account, "")]
+    shared = event.new_id()
+    stranger = {"type": "AWSAccount", "principalId": caller.user_id, "accountId": caller.account}
+    return [
+        _record(event, identity_of(caller), caller.account, shared),
+        _record(event, msgspec.Raw(_encoder.encode(stranger)), event.owner, shared),
+    ]
 
 
 class AuditLog:

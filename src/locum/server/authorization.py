@@ -13,7 +13,7 @@ from locum.core.issue import role_named
 from locum.core.records import Role, User
 from locum.errors import AccessDenied
 from locum.guard.context import request_context, tag_keys
-from locum.guard.directory import Holder
+from locum.guard.directory import CallerPolicies, Holder
 from locum.http import Request
 from locum.policy import denial_text
 from locum.server import targets
@@ -49,7 +49,7 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     policies = call.directory.policies_of(caller)
     context = request_context(caller, request, region, call.now, policies.tags)
     if declared.trust:
-        return _authorize_role(call, context)
+        return _authorize_role(call, policies, context)
     resource = "*"
     if isinstance(declared.resource, Target):
         call.target = targets.resolve(call.records, caller, call.command, declared.resource)
@@ -71,7 +71,7 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     return _NOTHING
 
 
-def _authorize_role(call: Call[Any], context: _Context) -> Authorized:
+def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context) -> Authorized:
     """Permission to assume the role that the command names: its trust policy must allow in every case (STS-AR-007)."""
     command, caller, directory = call.command, call.caller, call.directory
     role_arn = command.role_arn
@@ -83,7 +83,6 @@ def _authorize_role(call: Call[Any], context: _Context) -> Authorized:
     account = parsed.account
     context["aws:resourceaccount"] = account
     action = command.operation.action
-    policies = directory.policies_of(caller)
     if holder is None:
         # A role that does not exist is asked for like one that trusts nobody (STS-E-017).
         decision = policies.may_assume(action, role_arn, account, None, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from typing import Any, Final
 
 from locum import arn
@@ -50,6 +51,12 @@ def get_access_key_info(call: Call[sts.GetAccessKeyInfoCommand]) -> sts.GetAcces
     return sts.GetAccessKeyInfoResponse(account=account)
 
 
+@functools.lru_cache(maxsize=1_024)
+def _check_session_policy(policy: str) -> None:
+    """MalformedPolicyDocument for what is no session policy; a text that passed once is not read again."""
+    validate(policy, PolicyKind.SESSION)
+
+
 def _check_session_policies(call: Call[Any], policy: str | None, arns: tuple[str, ...], account: str) -> None:
     """Refuse session policies that are too many, too long, malformed or out of reach (STS-SP-001, SP-002, SP-008)."""
     if len(arns) > _SESSION_POLICY_ARNS:
@@ -63,12 +70,13 @@ def _check_session_policies(call: Call[Any], policy: str | None, arns: tuple[str
         if call.directory.managed_policy(each, account) is None:
             raise MalformedPolicyDocumentException(f"The managed policy {each} does not exist or cannot be used")
     if policy is not None:
-        validate(policy, PolicyKind.SESSION)
+        _check_session_policy(policy)
 
 
 def _assumable(call: Call[sts.AssumeRoleCommand]) -> None:
     issue.role_named(call.command.role_arn)
     issue.unsupported(call.command)
+    issue.check_mfa(call.command)
 
 
 @handles(sts.AssumeRoleCommand, cached=True, before=_assumable)

@@ -41,6 +41,8 @@ class _State(NamedTuple):
 
 _T = TypeVar("_T", str, Key)
 _NO_PAIRS: frozenset[tuple[str, str]] = frozenset()
+_DEAD = 1_000
+"""How many written records wait for old snapshots to end before they are looked through at every commit."""
 
 
 class MemorySnapshot:
@@ -267,7 +269,7 @@ class MemoryStore:
             self._commit += 1
             self._dead.update(dict.fromkeys(written))
             oldest = min(self._pinned, default=self._commit)
-            if oldest == self._commit or len(self._dead) > 1_000:
+            if oldest == self._commit or len(self._dead) > _DEAD:
                 self._sweep(oldest)
         self._end()
 

@@ -252,6 +252,10 @@ class StoreConformance:
             found = [snapshot.find(*pair) for pair in [("uses", "p"), ("uses", "q"), ("path", "/")]]
         assert found == [[_USER], [_ROLE], [_ROLE]]
         with store.transaction() as transaction:
+            transaction.put(_USER, b"", expect=None)
+        with store.snapshot() as snapshot:
+            assert snapshot.find("uses", "p") == []
+        with store.transaction() as transaction:
             transaction.delete(_ROLE)
         with store.transaction() as transaction:
             transaction.put(_ROLE, b"", expect=0)
@@ -387,7 +391,7 @@ class StoreConformance:
     def test_transactions_do_not_nest(self, store: Store) -> None:
         with store.transaction() as transaction:
             transaction.put(_ROLE, b"", expect=0)
-            with pytest.raises(StoreError), store.transaction():
+            with pytest.raises(StoreError, match="do not nest"), store.transaction():
                 pass
         with store.snapshot() as snapshot:
             assert snapshot.get(_ROLE) is not None

@@ -63,10 +63,8 @@ def encode_response(response: Shape, command_type: type[Command[Any]], request_i
     """
     if json:
         return _encode_json_response(response, command_type, request_id)
-    head, writer, tail = _envelope(command_type)
-    return (
-        f"{head}{writer(response)}{tail}{request_id}{_END_OF_METADATA}{command_type.operation.name}Response>\n".encode()
-    )
+    head, writer, tail, end = _envelope(command_type)
+    return f"{head}{writer(response)}{tail}{request_id}{end}".encode()
 
 
 def encode_error(
@@ -93,18 +91,19 @@ def encode_error(
     return error.status, XML, body.encode()
 
 
-_END_OF_METADATA: Final = "</RequestId>\n  </ResponseMetadata>\n</"
-
-
 @functools.cache
-def _envelope(command_type: type[Command[Any]]) -> tuple[str, Writer, str]:
-    """What stands before the result, how the result is written, and what stands before the request id."""
+def _envelope(command_type: type[Command[Any]]) -> tuple[str, Writer, str, str]:
+    """What stands before the result's members, how these are written, what stands around the request id."""
     operation, output = command_type.operation, command_type.output()
     head = f'<{operation.name}Response xmlns="{operation.service.namespace}">\n'
     tail = "  <ResponseMetadata>\n    <RequestId>"
+    end = f"</RequestId>\n  </ResponseMetadata>\n</{operation.name}Response>\n"
+    result = f"{operation.name}Result"
     if not _has_result(command_type):
-        return head, lambda _: "", tail
-    return head, _element(f"{operation.name}Result", _structure_writer(output, 2), 1), tail
+        return head, lambda _: "", tail, end
+    if _never_empty(output):
+        return f"{head}  <{result}>\n", _structure_writer(output, 2), f"  </{result}>\n{tail}", end
+    return head, _element(result, _structure_writer(output, 2), 1), tail, end
 
 
 def _has_result(command_type: type[Command[Any]]) -> bool:
@@ -172,8 +171,8 @@ class _WriterSource:
             head, tail = f"{indent}<{member.wire_name}>", f"</{member.wire_name}>\\n"
             self.lines.append(f"{pad}{value} = {source}.{member.attribute}")
             if member.kind in _NESTED:
-                if member.kind is Kind.STRUCTURE and member.required and _never_empty(member):
-                    inner = self._members(cast("type[Shape]", member.shape), value, level + 1, pad, texts, late)
+                if member.shape is not None and member.required and _never_empty(member.shape):
+                    inner = self._members(member.shape, value, level + 1, pad, texts, late)
                     pieces.append(f"{head}\\n{inner}{indent}{tail}")
                 else:
                     self._nested(member, value, level, pad)
@@ -198,8 +197,8 @@ class _WriterSource:
             test = f"{value} is None" if member.absent is None else f"not {value}"
             self.lines += [f"{pad}if {test}:", f"{pad}    {value} = ''", f"{pad}else:"]
             pad += "    "
-        if member.kind is Kind.STRUCTURE and _never_empty(member):
-            inner = self.block(cast("type[Shape]", member.shape), value, level + 1, pad)
+        if member.shape is not None and _never_empty(member.shape):
+            inner = self.block(member.shape, value, level + 1, pad)
             name, indent = member.wire_name, "  " * level
             self.lines.append(f"{pad}{value} = f'{indent}<{name}>\\n{inner}{indent}</{name}>\\n'")
         else:
@@ -218,9 +217,9 @@ class _WriterSource:
         return f"format{self._count}({value})"
 
 
-def _never_empty(member: Member) -> bool:
+def _never_empty(shape: type[Shape]) -> bool:
     """Whether a structure always has an element inside."""
-    return any(inner.required for inner in members(cast("type[Shape]", member.shape)))
+    return any(member.required for member in members(shape))
 
 
 def _content_writer(member: Member, level: int) -> Writer:

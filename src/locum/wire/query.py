@@ -112,11 +112,13 @@ def _forest(parameters: Mapping[str, str], roots: frozenset[str]) -> Node:
     forest: Node = {}
     for name in dotted:
         steps = _kept_steps(name) if len(name) <= _KEPT_LENGTH else _steps(name)
-        if (name.partition(".")[0] if steps is None else steps[0]) not in roots:
-            continue
         if steps is None:
-            raise MalformedInput(f"The parameter name {name} has an index or a depth that cannot be read")
-        *above, last = steps
+            if name.partition(".")[0] in roots:
+                raise MalformedInput(f"The parameter name {name} has an index or a depth that cannot be read")
+            continue
+        above, last = steps
+        if above[0] not in roots:
+            continue
         node = forest
         for step in above:
             inner = node.get(step)
@@ -130,8 +132,11 @@ def _forest(parameters: Mapping[str, str], roots: frozenset[str]) -> Node:
     return forest
 
 
-def _steps(name: str) -> tuple[str | int, ...] | None:
-    """The segments of a dotted name, numbers as indexes; None where two numbers follow each other (STS-W-010)."""
+def _steps(name: str) -> tuple[tuple[str | int, ...], str | int] | None:
+    """The segments of a dotted name, numbers as indexes, the last one apart.
+
+    None where two numbers follow each other (STS-W-010), or where a number or the name is too long.
+    """
     if name.count(".") >= MAX_SEGMENTS:
         return None
     steps: list[str | int] = []
@@ -142,7 +147,7 @@ def _steps(name: str) -> tuple[str | int, ...] | None:
             steps.append(int(segment))
         else:
             steps.append(segment)
-    return tuple(steps)
+    return tuple(steps[:-1]), steps[-1]
 
 
 _KEPT_LENGTH: Final = 64
