@@ -34,6 +34,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 from packaging.requirements import Requirement
 
+from locum import arn
+
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
@@ -194,7 +196,7 @@ def server_for(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str,
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"127.0.0.1:{port}"
-    key = "AKIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
+    key = arn.access_key_id("AKIA", ACCOUNT, secrets.token_bytes(5))
     secret = secrets.token_urlsafe(30)
     settings = {
         "LOCUM_ACCOUNT_ID": ACCOUNT,

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -175,11 +176,11 @@ class AwsCli:
             **(who.environment() if who is not None else {}),
         }
 
-    def run(self, *arguments: str, who: Credentials | None = None, **environment: str) -> str:
-        """What the program ``aws …`` prints; :class:`Refused` where it reports an error."""
+    def run(self, *arguments: str, who: Credentials | None = None, more: Mapping[str, str] | None = None) -> str:
+        """What the program ``aws …`` prints; :class:`Refused` where it reports an error.  ``more`` is environment."""
         done = subprocess.run(
             [str(CLI), *arguments],
-            env=self.environment(who) | environment,
+            env=self.environment(who) | dict(more or {}),
             capture_output=True,
             check=False,
             encoding="utf-8",

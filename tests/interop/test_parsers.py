@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import json
+import urllib.parse
 from typing import Any, Final
 
 import pytest
+from botocore.exceptions import WaiterError
 from tests.interop.clients import AwsCli, Boto3, Client, Node, Refused
 from tests.interop.world import Account, policy, trusts
 
@@ -34,7 +36,8 @@ def echoed(client: Client, account: Account, service: str, operation: str, **ask
 
 @pytest.mark.facts("R37")
 def test_descriptions_tags_and_documents_come_back_as_they_were_sent(client: Client, account: Account) -> None:
-    trust = policy(trusts(account.id, when={"StringEquals": {"sts:ExternalId": f"{MARKUP}{UNICODE}{ASTRAL}"}}))
+    wanted = {"StringEquals": {"sts:ExternalId": f"{MARKUP}{UNICODE}{ASTRAL}"}}
+    trust = json.dumps(json.loads(policy(trusts(account.id, when=wanted))))
     names = [f"r+=,.@-{number}" for number in range(len(DESCRIPTIONS))]
     for name, description in zip(names, DESCRIPTIONS, strict=True):
         account.iam("CreateRole", RoleName=name, AssumeRolePolicyDocument=trust, Description=description)
@@ -44,29 +47,22 @@ def test_descriptions_tags_and_documents_come_back_as_they_were_sent(client: Cli
     assert sorted(map(str, role["Tags"])) == sorted(map(str, tags))
     document = role["AssumeRolePolicyDocument"]
     condition = (document if isinstance(document, dict) else _unquoted(document))["Statement"][0]["Condition"]
-    assert condition == {"StringEquals": {"sts:ExternalId": f"{MARKUP}{UNICODE}{ASTRAL}"}}
+    assert condition == wanted
     roles = echoed(client, account, "iam", "ListRoles")["Roles"]
     assert {each["RoleName"]: each["Description"] for each in roles} == dict(zip(names, DESCRIPTIONS, strict=True))
 
 
 def _unquoted(document: str) -> Any:
-    import json
-    from urllib.parse import unquote
-
-    return json.loads(unquote(document))
+    return json.loads(urllib.parse.unquote(document))
 
 
 @pytest.mark.facts("R37")
 @pytest.mark.parametrize("text", ERRORS)
 def test_a_message_repeats_what_was_wrong_letter_for_letter(client: Client, account: Account, text: str) -> None:
     role_arn = f"{text}{'x' * 20}"
-    expected = f"{role_arn} is invalid"
-    if re.search(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd]", text):
-        expected = f"1 validation error detected: Value '{role_arn}' at 'roleArn' failed to satisfy constraint: "
     with pytest.raises(Refused) as refused:
         echoed(client, account, "sts", "AssumeRole", RoleArn=role_arn, RoleSessionName="job")
-    assert refused.value.code == "ValidationError"
-    assert refused.value.message.startswith(expected)
+    assert (refused.value.code, refused.value.message) == ("ValidationError", f"{role_arn} is invalid")
 
 
 @pytest.mark.facts("R37")
@@ -132,7 +128,5 @@ def test_waiters_see_what_exists(account: Account) -> None:
     client.get_waiter("user_exists").wait(UserName=user.name, WaiterConfig=once)
     client.get_waiter("role_exists").wait(RoleName=role.name, WaiterConfig=once)
     client.get_waiter("policy_exists").wait(PolicyArn=policy_arn, WaiterConfig=once)
-    from botocore.exceptions import WaiterError
-
     with pytest.raises(WaiterError, match="Max attempts exceeded"):
         client.get_waiter("role_exists").wait(RoleName="nothing", WaiterConfig=once)

@@ -406,9 +406,8 @@ def evaluate(question: Question) -> str:
     if not question.resource.startswith(("arn:aws:", "*")):
         return "ImplicitDeny"
     same_account = who["account"] == question.resource_account
-    if not same_account or question.required:
-        if not grants:
-            return "ImplicitDeny"
+    if (not same_account or question.required) and not grants:
+        return "ImplicitDeny"
     if kind in ("Root", "RootSession"):
         return "Allow" if same_account or grants else "ImplicitDeny"
     if same_account and "direct" in grants:

@@ -51,6 +51,7 @@ def question_of(case: dict[str, Any]) -> Any:
     )
 
 
+@pytest.mark.facts("POL-CASES-004")
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in cases.CASES])
 def test_the_oracle_itself_is_right_about_every_case(case: dict[str, Any]) -> None:
     assert oracle.evaluate(question_of(case)) == case["expected"]
@@ -154,7 +155,8 @@ FAMILIES: list[tuple[str, list[str], list[str]]] = [
         ["a", "b", "A", "abc", "*", ""],
     ),
     (
-        "NumericEquals NumericNotEquals NumericLessThan NumericLessThanEquals NumericGreaterThan NumericGreaterThanEquals",
+        "NumericEquals NumericNotEquals NumericLessThan NumericLessThanEquals NumericGreaterThan "
+        "NumericGreaterThanEquals",
         NUMBERS,
         [*NUMBERS, "x"],
     ),
@@ -257,6 +259,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@pytest.mark.facts("POL-EV-090")
 @given(requests())
 def test_compiled_and_plain_evaluation_agree(case: dict[str, Any]) -> None:
     decision = decide(cases.ask_of(case["request"]), cases.policies_of(case))

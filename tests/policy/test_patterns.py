@@ -138,6 +138,12 @@ def test_no_pattern_takes_exponential_time(pattern: str, subject: str) -> None:
     )
 
 
+def test_the_longest_pattern_that_a_document_can_hold_is_compiled() -> None:
+    template = text_template("*a" * 60_000, variables=False)
+    assert matches(template, "a" * 60_000)
+    assert not matches(template, "a" * 59_999)
+
+
 @pytest.mark.facts("R29")
 @pytest.mark.parametrize("symbol", [".", "+", "(", ")", "[", "]", "{", "}", "^", "$", "|", "\\", "#", " ", "\n"])
 def test_only_star_and_question_mark_are_wildcards(symbol: str) -> None:

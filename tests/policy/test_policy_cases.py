@@ -96,8 +96,18 @@ def policies_of(case: dict[str, Any]) -> Policies:
     )
 
 
+def facts_of(case: dict[str, Any]) -> list[str]:
+    principal = case["request"]["principal"]
+    facts = [case["rule"]]
+    if principal.keys() & {"service_linked", "management_account"} or case["request"].get("resource_policy_required"):
+        facts.append("POL-CASES-001")
+    if principal["type"] == "RootSession":
+        facts.append("POL-CASES-003")
+    return facts
+
+
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case["id"], marks=pytest.mark.facts(case["rule"])) for case in CASES]
+    "case", [pytest.param(case, id=case["id"], marks=pytest.mark.facts(*facts_of(case))) for case in CASES]
 )
 def test_the_decision_is_the_expected_one(case: dict[str, Any]) -> None:
     decision = decide(ask_of(case["request"]), policies_of(case))

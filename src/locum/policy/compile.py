@@ -147,9 +147,8 @@ def _check_elements(statement: Statement, kind: PolicyKind, where: str, *, deny:
     if kind in (PolicyKind.TRUST, PolicyKind.RESOURCE, PolicyKind.RESOURCE_CONTROL):
         if named is None or named.is_empty():
             raise PolicyError(Problem.NOT_ENFORCEABLE, where, "names no principal")
-        if named.canonical or any(
-            "*" in name and name != "*" for name in (*named.aws, *named.service, *named.federated)
-        ):
+        others = (*(name for name in named.aws if name != "*"), *named.service, *named.federated)
+        if named.canonical or any("*" in name or "?" in name for name in others):
             raise PolicyError(Problem.NOT_ENFORCEABLE, where, "names a principal that no caller can be")
         if statement.not_principal and (not deny or kind is not PolicyKind.RESOURCE):
             raise PolicyError(Problem.NOT_ENFORCEABLE, where, "has a NotPrincipal")

@@ -303,6 +303,7 @@ def _source(pieces: Sequence[str | Wild]) -> str:
     source = ""
     open_group = False
     last = len(runs) - 1
+    last_crossing = max((index for index, (star, _) in enumerate(runs) if star is Wild.STAR), default=-1)
     for index, (star, text) in enumerate(runs):
         end = r"\Z" if index == last else ""
         if star is Wild.STAR:
@@ -310,7 +311,7 @@ def _source(pieces: Sequence[str | Wild]) -> str:
             open_group = False
             if index == last:
                 return source if not text else f"{source}.*{text}{end}"
-            if any(later is Wild.STAR for later, _ in runs[index + 1 :]):
+            if index < last_crossing:
                 open_group = True
                 source += "(?>"
             source += f".*?{text}"

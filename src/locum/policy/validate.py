@@ -21,6 +21,7 @@ __all__ = ["validate"]
 
 SYNTAX: Final = "Syntax errors in policy."
 LEGACY: Final = "The policy failed legacy parsing"
+_NO_RESOURCES: Final = "Policy statement must contain resources."
 _ORGANIZATIONS: Final = "The provided policy document does not meet the requirements of the specified policy type."
 
 _VENDOR: Final = re.compile(r"[0-9A-Za-z.-]+\Z")
@@ -130,7 +131,7 @@ def _some_principal(policy: Policy) -> str | None:
             ("SERVICE", statement.principals.service),
         ):
             for name in names:
-                if "*" in name and (name != "*" or key != "AWS"):
+                if ("*" in name or "?" in name) and (name != "*" or key != "AWS"):
                     return f'Invalid principal in policy: "{key}":"{name}"'
     return None
 
@@ -149,7 +150,11 @@ def _has_actions(policy: Policy) -> str | None:
 
 
 def _has_resources(policy: Policy) -> str | None:
-    return None if all(s.resources for s in policy.statements) else "Policy statement must contain resources."
+    return None if all(s.resources for s in policy.statements) else _NO_RESOURCES
+
+
+def _no_empty_resources(policy: Policy) -> str | None:
+    return _NO_RESOURCES if any(s.resources == () for s in policy.statements) else None
 
 
 def _resources(policy: Policy) -> str | None:
@@ -242,6 +247,15 @@ _CHECKS: Final[dict[PolicyKind, tuple[_Check, ...]]] = {
         _resources,
         _actions,
     ),
-    PolicyKind.RESOURCE: (_legacy, _variables, _some_principal, _sids, _has_actions, _resources, _actions),
+    PolicyKind.RESOURCE: (
+        _legacy,
+        _variables,
+        _some_principal,
+        _sids,
+        _has_actions,
+        _no_empty_resources,
+        _resources,
+        _actions,
+    ),
 }
 """The checks of each kind in their order (POL-VA-002, POL-VA-005)."""

@@ -153,7 +153,9 @@ class Application:
         """The request as everything else reads it; ValueError for what no honest client sends."""
         headers = _headers(scope["headers"])
         client = scope.get("client")
-        peer = _plain_address(client[0]) if client else ""
+        peer = client[0] if client else ""
+        if peer[:7] == "::ffff:":
+            peer = str(_unmapped(ipaddress.ip_address(peer)))
         secure = scope.get("scheme") == "https"
         if self._proxies and peer:
             peer, secure = self._forwarded(peer, secure, headers)
@@ -186,7 +188,7 @@ class Application:
         hops = [hop.strip() for name, value in headers if name == "x-forwarded-for" for hop in value.split(",")]
         for hop in reversed(hops):
             try:
-                address = str(ipaddress.ip_address(_plain_address(hop)))
+                address = str(_unmapped(ipaddress.ip_address(hop)))
             except ValueError:
                 break
             peer = address
@@ -282,9 +284,9 @@ def _spellings(authority: str, default_port: str) -> set[str]:
     return {authority} if name.rpartition(":")[2].isdigit() else {name, name + default_port}
 
 
-def _plain_address(address: str) -> str:
-    """An address as policies write it: one of IPv4 that a socket of both families shows is of IPv4."""
-    return address[7:] if address[:7] == "::ffff:" and "." in address else address
+def _unmapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address as policies write it: what a socket of both families shows of IPv4 is of IPv4."""
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
 
 async def _body(receive: Receive, most: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locum import errors
@@ -159,7 +159,7 @@ ACCEPTED = {
     "NotAction": one(Action=LEFT_OUT, NotAction="iam:*"),
     "words in an ARN": one(Resource="arn:aws:s3:::account-id/region"),
     "iam without account": one(Resource="arn:aws:iam:::user/x"),
-    "hours": one(Condition=date("2026-01-01T01Z")),
+    "an hour of no day": one(Condition=date("01T")),
     "Id": whole(identity(), Id="any text"),
 }
 
@@ -352,7 +352,6 @@ def test_good_trust_policies_are_stored(world: World, text: str) -> None:
     world.call(world.root, TRUST["CreateRole"](text))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(st.characters(max_codepoint=255), max_size=12),
@@ -374,4 +373,4 @@ def test_whatever_json_is_given_the_document_is_stored_or_refused_with_a_declare
 ) -> None:
     for make in (INLINE["PutRolePolicy"], MANAGED["CreatePolicyVersion"], TRUST["UpdateAssumeRolePolicy"]):
         response = scene.send(scene.request(make(json.dumps(given)), scene.root))
-        assert response.status in (200, 400)
+        assert response.status in (200, 400, 409)
