@@ -44,7 +44,7 @@ PURE_IMPORTS: Final = frozenset({
     *("__future__", "abc", "base64", "binascii", "bisect", "calendar", "codecs", "collections", "copy", "dataclasses"),
     *("datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "html"),
     *("inspect", "ipaddress", "itertools", "json", "keyword", "math", "operator", "re", "string", "struct", "sys"),
-    *("textwrap", "types", "typing", "unicodedata", "urllib.parse", "weakref", "xml.parsers", "zlib"),
+    *("textwrap", "types", "typing", "unicodedata", "urllib.parse", "weakref", "xml", "zlib"),
     *("cryptography", "msgspec"),
 })  # fmt: skip
 """What the pure rooms may import from outside: nothing that reads a file, a socket, a clock or random bytes."""

@@ -1,4 +1,4 @@
-"""The application as another ASGI server is given it: settings from the environment, a data directory that is set up."""
+"""The application as another ASGI server takes it: settings from the environment, a data directory that is set up."""
 
 from __future__ import annotations
 

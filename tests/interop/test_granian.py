@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,23 +59,28 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
     place = Place(settings.url, settings.region)
     command = [str(GRANIAN), "--interface", "asgi", "--factory", "--no-ws", "--port", str(settings.port)]
     environment = {"PATH": os.environ["PATH"], "LOCUM_DATA": str(settings.data), "LOCUM_PORT": str(settings.port)}
-    with subprocess.Popen(
-        [*command, "granian_app:application"], cwd=HERE, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
-    ) as process:
+    with subprocess.Popen([*command, "granian_app:application"], cwd=HERE, env=environment) as process:
         try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if "Started worker" in line:
-                    break
+            await_ready(place, process)
             yield Hosted(place, credentials(first), credentials(second))
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=TIMEOUT)
+            process.wait(TIMEOUT)
+
+
+def await_ready(place: Place, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{place.url}/health/ready", timeout=TIMEOUT) as answer:
+                assert answer.read() == b"ready\n"
+            return
+        except urllib.error.URLError:
+            time.sleep(0.05)
+    raise AssertionError("granian does not serve the application")
 
 
 def test_boto3_plays_the_scene_with_granian_as_the_server(hosted: Hosted) -> None:
-    with urllib.request.urlopen(f"{hosted.place.url}/health/ready", timeout=TIMEOUT) as answer:
-        assert (answer.status, answer.read()) == (200, b"ready\n")
     boto = Boto3(hosted.place)
     try:
         Stage(boto, hosted.first, hosted.second).play(WITHOUT_CLOCK)

@@ -203,7 +203,7 @@ def test_pieces_of_a_body_are_put_together_in_order(edge: Edge) -> None:
     body = request.body
     assert account_of(edge.send(request, messages=pieces(body[:5], b"", body[5:20], body[20:], b""))) == ACCOUNT
     swapped = pieces(body[5:20], body[:5], body[20:])
-    assert code_of(edge.send(request, messages=swapped)) != "200"
+    assert edge.send(request, messages=swapped).status in (400, 403)
 
 
 @pytest.mark.parametrize(
@@ -516,7 +516,8 @@ def test_uses_are_written_again_and_again(edge: Edge, monkeypatch: pytest.Monkey
     asyncio.run(scenario())
 
 
-def test_uses_that_cannot_be_written_hinder_nothing(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uses_that_cannot_be_written_hinder_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edge = Edge(tmp_path)
     account_of(edge.call(WHO, edge.root))
 
     def broken(_: MemoryStore) -> Any:
@@ -618,7 +619,6 @@ def exchange(server: RunningServer, data: bytes) -> tuple[int, bytes]:
     host, _, port = server.url.partition("://")[2].rpartition(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     return int(answer.split(b" ", 2)[1]), answer.partition(b"\r\n")[2]
 
@@ -679,10 +679,12 @@ def test_a_body_is_bounded_through_the_http_server(server: RunningServer) -> Non
     assert exchange(server, f"{head}connection: close\r\n\r\n".encode() + chunk * 20 + b"0\r\n\r\n")[0] == 413
 
 
-@pytest.mark.parametrize("length", [-1, 5])
+@pytest.mark.parametrize("length", [0, 1, -1])
 def test_a_length_that_is_not_the_bodys_is_never_a_success(server: RunningServer, length: int) -> None:
     """What is beyond the announced length is another request; the signature covers what is within."""
-    assert exchange(server, raw(signed(server), length=length))[0] in (400, 403)
+    request = signed(server)
+    size = length if length >= 0 else len(request.body) + length
+    assert exchange(server, raw(request, length=size))[0] in (400, 403)
 
 
 def test_a_length_and_chunks_at_once_are_refused(server: RunningServer) -> None:

@@ -173,11 +173,11 @@ def decide(ask: Ask, policies: Policies) -> Decision:
         return _by_identity(ask, policies, action, cross_account)
     if kind in _ROOTS:
         return Decision(Effect.ALLOW, layer, statement.reference, cross_account)
-    if cross_account or grant is _DELEGATED:
+    if cross_account or grant == _DELEGATED:
         return _by_identity(ask, policies, action, cross_account)
     confined = layer is Layer.TRUST and kind is PrincipalKind.USER and policies.boundary is not None
-    if confined or grant is _LIMITED:
-        short_of = _beyond_limits(ask, policies, action, session=grant is _LIMITED)
+    if confined or grant == _LIMITED:
+        short_of = _beyond_limits(ask, policies, action, session=grant == _LIMITED)
         if short_of is not None:
             return Decision(Effect.IMPLICIT_DENY, short_of)
     return Decision(Effect.ALLOW, layer, statement.reference)

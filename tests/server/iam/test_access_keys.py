@@ -10,6 +10,7 @@ from locum import errors
 from locum.api import sts
 from locum.api.iam import access_keys, types, users
 from locum.core.records import Use
+from locum.store import Key
 from locum.store.records import Records
 from locum.wire.sigv4 import Credentials
 
@@ -51,7 +52,7 @@ def test_the_secret_is_shown_once(world: World) -> None:
     assert b"Secret" not in answer
     assert key.secret_access_key.reveal().encode() not in answer
     with world.store.snapshot() as rows:
-        row = rows.get(("", "access-key", key.access_key_id))  # type: ignore[arg-type]
+        row = rows.get(Key("", "access-key", key.access_key_id))
         assert row is not None
         assert key.secret_access_key.reveal().encode() not in row.data
 
@@ -182,6 +183,17 @@ def test_an_unknown_key_has_no_last_use_but_a_denial(world: World) -> None:
             f"User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform iam:GetAccessKeyLastUsed "
             f"on resource: access key {key}"
         )
+
+
+@pytest.mark.facts("R12")
+def test_a_denial_tells_a_key_of_another_account_from_no_key_by_nothing(world: World) -> None:
+    theirs = world.user("theirs", root=world.account(OTHER)).access_key_id
+    nobody = world.user("nobody")
+    texts = {
+        world.refusal(nobody, access_keys.GetAccessKeyLastUsedCommand(access_key_id=key), errors.AccessDenied)
+        for key in (theirs, UNKNOWN)
+    }
+    assert len(texts) == 1
 
 
 def test_the_last_use_of_a_key_is_a_matter_of_its_user(world: World) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import botocore.session
 import msgspec
 import pytest
 from hypothesis import given
@@ -61,6 +62,37 @@ def test_an_answer_is_xml_of_the_model(world: World) -> None:
     answer = body(world, users.DeleteUserCommand(user_name="bob"))
     assert "<DeleteUserResponse" in answer
     assert "DeleteUserResult" not in answer
+
+
+@pytest.mark.facts("IAM-GEN-030", "IAM-GEN-032")
+@pytest.mark.parametrize("kind", errors.IAMServiceException.__subclasses__(), ids=lambda kind: kind.__name__)
+def test_a_declared_error_has_the_status_of_the_model(kind: type[errors.IAMServiceException]) -> None:
+    model = botocore.session.get_session().get_service_model("iam")
+    shapes = {each.metadata.get("error", {}).get("code", each.name): each for each in model.error_shapes}
+    declared = shapes[kind.code].metadata.get("error")
+    # The exceptions of organizations have neither code nor status in the model (IAM-GEN-032).
+    assert kind.status == (400 if declared is None else declared["httpStatusCode"])
+
+
+@pytest.mark.facts("IAM-GEN-031")
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("InvalidClientTokenId", 403),
+        ("SignatureDoesNotMatch", 403),
+        ("ExpiredToken", 403),
+        ("IncompleteSignature", 400),
+        ("MissingAuthenticationToken", 403),
+        ("InvalidAction", 400),
+        ("MissingParameter", 400),
+        ("Throttling", 400),
+        ("ServiceUnavailable", 503),
+        ("InternalFailure", 500),
+    ],
+)
+def test_an_error_common_to_all_services_has_its_status(code: str, status: int) -> None:
+    kind = getattr(errors, code)
+    assert (kind.code, kind.status) == (code, status)
 
 
 @pytest.mark.facts("IAM-GEN-003", "IAM-GEN-030")
@@ -539,7 +571,25 @@ def test_a_write_that_keeps_colliding_is_a_concurrent_modification(
     assert (b"<Code>ConcurrentModification</Code>" in response.body) == (status == 409)
 
 
-# Quotas
+# Quotas and lengths
+
+
+@pytest.mark.facts("POL-LM-010", "IAM-GEN-012", "IAM-GEN-013")
+def test_names_and_paths_have_their_lengths(world: World) -> None:
+    def policy(name: str) -> Command[Any]:
+        return policies.CreatePolicyCommand(policy_name=name, policy_document=DOCUMENT)
+
+    def role(name: str) -> Command[Any]:
+        return roles.CreateRoleCommand(role_name=name, assume_role_policy_document=TRUST)
+
+    for make, most in ((user, 64), (role, 64), (policy, 128)):
+        world.call(world.root, make("x+=,.@-_" * (most // 8)))
+        assert f"Member must have length less than or equal to {most}" in (
+            world.refusal(world.root, make("x" * (most + 1)), errors.ValidationError)
+        )
+    world.call(world.root, user(path=f"/{'x' * 510}/"))
+    long = world.refusal(world.root, user("y", path=f"/{'x' * 511}/"), errors.ValidationError)
+    assert "Value at 'path' failed to satisfy constraint: Member must have length less than or equal to 512" in long
 
 
 @pytest.mark.facts("IAM-GEN-072", "POL-LM-009", "POL-LM-005", "POL-LM-001", "POL-LM-003")

@@ -223,7 +223,7 @@ def test_a_deleted_principal_is_shown_by_its_id(world: World) -> None:
     assert trusted(get(world)) == source.role_id
 
 
-@pytest.mark.facts("POL-PR-010")
+@pytest.mark.facts("POL-PR-010", "POL-SS-008")
 def test_a_role_made_anew_is_not_trusted(world: World) -> None:
     alice = world.user("alice", EVERYTHING)
     source = create(world, "source").arn

@@ -229,7 +229,8 @@ def test_a_user_is_deleted_when_keys_and_policies_are_gone(world: World) -> None
     world.refusal(world.root, users.GetUserCommand(user_name="alice"), errors.NoSuchEntityException)
 
 
-def test_the_sessions_of_a_deleted_user_end(world: World) -> None:
+@pytest.mark.facts("POL-SS-008", "POL-SS-009")
+def test_the_sessions_of_a_user_outlive_its_key_and_end_with_it(world: World) -> None:
     alice = world.user("alice")
     token = world.call(alice, sts.GetSessionTokenCommand()).credentials
     assert token is not None
@@ -237,6 +238,7 @@ def test_the_sessions_of_a_deleted_user_end(world: World) -> None:
     world.call(session, sts.GetCallerIdentityCommand())
     key = access_keys.DeleteAccessKeyCommand(user_name="alice", access_key_id=alice.access_key_id)
     world.call(world.root, key)
+    world.call(session, sts.GetCallerIdentityCommand())
     world.call(world.root, users.DeleteUserCommand(user_name="alice"))
     world.call(world.root, users.CreateUserCommand(user_name="alice"))
     world.refusal(session, sts.GetCallerIdentityCommand(), errors.InvalidClientTokenId)
