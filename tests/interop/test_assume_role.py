@@ -137,6 +137,24 @@ def test_a_federated_principal_is_nobody_who_calls_assume_role(account: Account)
     assert refusal(account, user.key, role) == denied(user.arn, role)
 
 
+@pytest.mark.facts("POL-TR-003")
+def test_a_trust_policy_names_principals_of_every_kind(account: Account) -> None:
+    user = account.user()
+    role = account.role(trusts(user.arn), Path="/a/")
+    sessions = f"arn:aws:sts::{account.id}"
+    provider = f"arn:aws:iam::{account.id}:oidc-provider/id.example.com/x"
+    for statement in (
+        trusts(account.id),
+        trusts(f"arn:aws:iam::{account.id}:root"),
+        trusts(user.arn, role.arn),
+        trusts(f"{sessions}:assumed-role/{role.name}/job", f"{sessions}:federated-user/bob"),
+        trusts("*", when={"Bool": {"aws:SecureTransport": "true"}}),
+        trusts(Service="lambda.amazonaws.com"),
+        trusts(Federated=provider, actions=("sts:AssumeRoleWithWebIdentity",)),
+    ):
+        account.role(statement)
+
+
 # --- what a policy says
 
 

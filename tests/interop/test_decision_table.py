@@ -89,7 +89,7 @@ ROWS = [
     row(
         "T10",
         Row("nobody", False, identity=(allow("*"),)),
-        *("STS-AR-T10", "STS-AR-007", "POL-TR-001", "POL-TR-013", "POL-EV-030"),
+        *("STS-AR-T10", "STS-AR-007", "POL-TR-001", "POL-TR-013", "POL-EV-030", "STS-E-003"),
     ),
     row("T11", Row("root", False, identity=(MAY,), denies=True), "STS-AR-T11", "STS-AR-009", "POL-TR-015"),
     row("T11-named", Row("user", False, identity=(MAY,), denies=True), "STS-AR-T11", "POL-EV-002"),

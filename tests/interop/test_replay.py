@@ -76,6 +76,12 @@ def test_a_presigned_url_tells_who_signed_it_as_often_as_it_is_sent(account: Acc
         assert [(each.status, each.kind, each.member("Arn")) for each in answers] == [(200, "text/xml", own)] * 3
 
 
+@pytest.mark.facts("STS-GCI-003", "STS-W-028")
+def test_the_members_of_an_identity_are_in_awss_order(account: Account) -> None:
+    result = ElementTree.fromstring(send("GET", presigned(account, account.root)).body)[0]
+    assert [each.tag.rpartition("}")[2] for each in result] == ["Arn", "UserId", "Account"]
+
+
 @pytest.mark.facts("STS-SIG-010", "STS-SIG-018", "STS-SIG-T16")
 def test_a_presigned_url_is_good_for_15_minutes_whatever_it_says(server: RunningServer, account: Account) -> None:
     for seconds in (1, 60, 604_800):
@@ -185,7 +191,7 @@ def test_vault_learns_who_signed_a_request_that_it_is_handed(server: RunningServ
         assert (refused.status, refused.member("Code")) == (403, MISMATCH)
 
 
-@pytest.mark.facts("STS-SIG-025", "STS-SIG-T06", "R43")
+@pytest.mark.facts("STS-SIG-025", "STS-SIG-T06", "STS-CALL-T08", "R43")
 def test_a_request_without_a_signature_is_told_so(server: RunningServer) -> None:
     answer = send("GET", f"{server.url}/?Action=GetCallerIdentity&Version=2011-06-15")
     assert (answer.status, answer.member("Code"), answer.member("Message")) == (

@@ -1,4 +1,4 @@
-"""The scene of scene.py with each real client, and with the application in another ASGI server."""
+"""The scene of scene.py with each real client."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from tests.interop.scene import SCENE, Stage
 from locum.testing import RunningServer
 
 pytestmark = pytest.mark.xdist_group("interop-scene")
-
-FACTS = (
-    *("STS-AR-002", "STS-AR-004", "STS-AR-025", "STS-AR-026", "STS-AR-044", "STS-AR-045", "STS-AR-048"),
-    *("STS-E-003", "STS-E-012", "STS-E-017", "STS-SIG-T21", "STS-SIG-022"),
-)
 
 
 def stage(client: Boto3 | Node | AwsCli, server: RunningServer) -> Stage:

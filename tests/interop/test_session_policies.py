@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.interop.clients import Refused
-from tests.interop.world import Account, Person, Role, World, allow, deny, policy, told, trusts
+from tests.interop.world import Account, Person, Role, World, allow, denied, deny, policy, told, trusts
 
 from locum.testing import Credentials
 
@@ -192,3 +192,13 @@ def test_a_session_policy_that_packs_badly_is_refused_below_the_plain_limit(acco
     assert (code, status) == ("PackedPolicyTooLarge", 400)
     assert text.startswith("Packed policy consumes ")
     assert text.endswith("% of allotted space, please use smaller policy.")
+
+
+@pytest.mark.facts("STS-AR-042")
+def test_session_policies_are_looked_at_only_for_who_may_assume(account: Account, user: Person) -> None:
+    stranger = account.user()
+    role = powerful(account, user)
+    for asked in ({"Policy": "{"}, {"Policy": " " * 2_049}, {"PolicyArns": [{"arn": f"{role.arn}/nothing"}]}):
+        with pytest.raises(Refused) as refused:
+            account.assume(stranger.key, role, **asked)
+        assert told(refused.value) == denied(stranger.arn, role)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Credentials", "RunningServer", "running_server", "server_fixture"]
 
 _START_SECONDS: Final = 30.0
-_STOP_SECONDS: Final = 30.0
+_PATIENCE: Final = 5.0
+"""Seconds beyond the graceful timeout that the server's thread may take to end."""
 _NOT_SETTINGS: Final = frozenset({"data", "ephemeral", "workers"})
 """Settings that make no sense for a server inside a test: it is one process whose data go with it."""
 
@@ -191,7 +192,7 @@ def running_server(*, clock: Clock | None = None, on_disk: bool = False, **setti
             yield RunningServer(checked, data, root, clock)
         finally:
             worker.should_exit = True
-            thread.join(_STOP_SECONDS)
+            thread.join(checked.graceful_timeout + _PATIENCE)
 
 
 def _checked(settings: dict[str, object], directory: Path) -> Settings:
