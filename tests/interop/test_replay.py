@@ -76,7 +76,7 @@ def test_a_presigned_url_tells_who_signed_it_as_often_as_it_is_sent(account: Acc
         assert [(each.status, each.kind, each.member("Arn")) for each in answers] == [(200, "text/xml", own)] * 3
 
 
-@pytest.mark.facts("STS-GCI-003", "STS-W-028")
+@pytest.mark.facts("STS-GCI-003")
 def test_the_members_of_an_identity_are_in_awss_order(account: Account) -> None:
     result = ElementTree.fromstring(send("GET", presigned(account, account.root)).body)[0]
     assert [each.tag.rpartition("}")[2] for each in result] == ["Arn", "UserId", "Account"]

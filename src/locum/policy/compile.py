@@ -18,7 +18,16 @@ from .document import Policy, PolicyError, PolicyKind, Problem, Statement, parse
 from .patterns import any_of, match_actions, resource_template
 from .principals import Principal, names_of, spares
 
-__all__ = ["CompiledPolicy", "CompiledStatement", "StatementRef", "compile_policy", "load"]
+__all__ = [
+    "CompiledPolicy",
+    "CompiledStatement",
+    "Elements",
+    "StatementRef",
+    "compile_policy",
+    "elements_of",
+    "load",
+    "resource_test",
+]
 
 _ACTIONS_PER_POLICY: Final = 512
 """How many actions a policy remembers its statements for; further ones are looked up anew."""
@@ -67,12 +76,25 @@ class Candidates(NamedTuple):
     grants: dict[str, tuple[CompiledStatement, ...]]
 
 
+class Elements(NamedTuple):
+    """The tests of a statement one by one; ``resource`` is None where every resource fits."""
+
+    action: Callable[[str], bool]
+    resource: Applies | None
+    conditions: tuple[Test, ...]
+
+
 class CompiledPolicy(msgspec.Struct, frozen=True, eq=False):
-    """A policy ready for decisions.  ``problem`` tells why it could not be read; then it denies everything (R28)."""
+    """A policy ready for decisions.  ``problem`` tells why it could not be read; then it denies everything (R28).
+
+    ``source`` and ``kind`` are what it was compiled from, for explanations; None where it could not be read.
+    """
 
     name: str
     statements: tuple[CompiledStatement, ...]
     problem: str = ""
+    source: Policy | None = None
+    kind: PolicyKind | None = None
     _by_action: dict[str, Candidates] = msgspec.field(default_factory=dict)
 
     def candidates(self, action: str) -> Candidates:
@@ -119,6 +141,8 @@ def compile_policy(policy: Policy, kind: PolicyKind, name: str = "") -> Compiled
             _statement(statement, policy, kind, StatementRef(name, statement.sid, index))
             for index, statement in enumerate(policy.statements)
         ),
+        source=policy,
+        kind=kind,
     )
 
 
@@ -130,14 +154,31 @@ def _statement(statement: Statement, policy: Policy, kind: PolicyKind, reference
     if not statement.actions:
         raise PolicyError(Problem.NOT_ENFORCEABLE, where, "has no actions")
     _check_elements(statement, kind, where, deny=deny)
-    matches_action = match_actions(statement.actions, generous=deny is not statement.not_action)
+    try:
+        elements = elements_of(statement, variables=policy.has_variables)
+    except ValueError as error:
+        raise PolicyError(Problem.NOT_ENFORCEABLE, f"{where}.Condition", str(error)) from None
     return CompiledStatement(
         deny=deny,
         reference=(reference,),
-        action=(lambda action: not matches_action(action)) if statement.not_action else matches_action,
-        applies=_applies(statement, policy, where, deny=deny),
+        action=elements.action,
+        applies=_applies(elements),
         names=None if statement.principals is None else names_of(statement.principals, deny=deny),
         not_principal=statement.not_principal,
+    )
+
+
+def elements_of(statement: Statement, *, variables: bool) -> Elements:
+    """The tests that a statement is made of; ValueError where a condition's value cannot be compared."""
+    deny = statement.effect == "Deny"
+    matches = match_actions(statement.actions or (), generous=deny is not statement.not_action)
+    return Elements(
+        (lambda action: not matches(action)) if statement.not_action else matches,
+        resource_test(statement, variables=variables),
+        tuple(
+            compile_condition(condition.operator, condition.key, condition.values, variables=variables, generous=deny)
+            for condition in statement.conditions
+        ),
     )
 
 
@@ -163,17 +204,8 @@ def _check_elements(statement: Statement, kind: PolicyKind, where: str, *, deny:
         raise PolicyError(Problem.NOT_ENFORCEABLE, where, "allows in a resource control policy")
 
 
-def _applies(statement: Statement, policy: Policy, where: str, *, deny: bool) -> Applies | None:
-    try:
-        conditions = tuple(
-            compile_condition(
-                condition.operator, condition.key, condition.values, variables=policy.has_variables, generous=deny
-            )
-            for condition in statement.conditions
-        )
-    except ValueError as error:
-        raise PolicyError(Problem.NOT_ENFORCEABLE, f"{where}.Condition", str(error)) from None
-    fits = _fits(statement, policy, deny=deny)
+def _applies(elements: Elements) -> Applies | None:
+    fits, conditions = elements.resource, elements.conditions
     if fits is None:
         return _conditions_only(conditions)
     if not conditions:
@@ -192,14 +224,13 @@ def _applies(statement: Statement, policy: Policy, where: str, *, deny: bool) ->
     return applies
 
 
-def _fits(statement: Statement, policy: Policy, *, deny: bool) -> Applies | None:
+def resource_test(statement: Statement, *, variables: bool) -> Applies | None:
     """Whether a resource is one of the statement's; None where every resource is."""
     if statement.resources is None:
         return None
-    generous = deny is not statement.not_resource
+    generous = (statement.effect == "Deny") is not statement.not_resource
     templates = [
-        resource_template(resource, variables=policy.has_variables, generous=generous)
-        for resource in statement.resources
+        resource_template(resource, variables=variables, generous=generous) for resource in statement.resources
     ]
     matches = any_of(template for template in templates if template is not None)
     if not statement.not_resource:

@@ -16,7 +16,21 @@ from .compile import CompiledPolicy, CompiledStatement, StatementRef
 from .context import Context
 from .principals import Principal, PrincipalKind
 
-__all__ = ["Ask", "Decision", "Effect", "Layer", "Policies", "decide", "denial_text"]
+__all__ = [
+    "NEVER",
+    "ROOTS",
+    "UNDENIABLE",
+    "WITHOUT_IDENTITY",
+    "Ask",
+    "Decision",
+    "Effect",
+    "Layer",
+    "Policies",
+    "decide",
+    "denial_text",
+    "is_exempt_from_scps",
+    "is_foreign_partition",
+]
 
 
 class Effect(enum.Enum):
@@ -117,12 +131,15 @@ def denial_text(caller_arn: str, action: str, resource: str, decision: Decision 
     return f"{text} {decision.reason(action)}"
 
 
-_UNDENIABLE: Final = frozenset({"sts:getcalleridentity", "sts:getsessiontoken"})
-_WITHOUT_IDENTITY: Final = frozenset(
+UNDENIABLE: Final = frozenset({"sts:getcalleridentity", "sts:getsessiontoken"})
+"""The actions, in lower case, that need no permission (POL-EV-070, POL-EV-071)."""
+WITHOUT_IDENTITY: Final = frozenset(
     {PrincipalKind.SERVICE, PrincipalKind.ANONYMOUS, PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML}
 )
-_ROOTS: Final = frozenset({PrincipalKind.ROOT, PrincipalKind.ROOT_SESSION})
-_NEVER: Final = frozenset(
+"""The callers that no identity policy can speak for."""
+ROOTS: Final = frozenset({PrincipalKind.ROOT, PrincipalKind.ROOT_SESSION})
+"""The callers that need no identity policy (POL-EV-050)."""
+NEVER: Final = frozenset(
     {
         (PrincipalKind.WEB_IDENTITY, "sts:assumerole"),
         (PrincipalKind.WEB_IDENTITY, "sts:assumerolewithsaml"),
@@ -130,6 +147,7 @@ _NEVER: Final = frozenset(
         (PrincipalKind.SAML, "sts:assumerolewithwebidentity"),
     }
 )
+"""Caller and action, in lower case, that no policy brings together (POL-TR-016)."""
 _ARN_PREFIXES: Final = {partition: f"arn:{partition}:" for partition in PARTITIONS}
 _NEEDS_NOTHING: Final = Decision(Effect.ALLOW)
 
@@ -141,13 +159,13 @@ _DELEGATED: Final = "delegated"
 def decide(ask: Ask, policies: Policies) -> Decision:
     """Whether the request is allowed, and what made it so."""
     action = ask.action.lower()
-    if action in _UNDENIABLE:
+    if action in UNDENIABLE:
         return _NEEDS_NOTHING
     principal = ask.principal
     kind = principal.kind
-    cross_account = principal.account != ask.resource_account and kind not in _WITHOUT_IDENTITY
+    cross_account = principal.account != ask.resource_account and kind not in WITHOUT_IDENTITY
     scps = None
-    if policies.scps is not None and not _is_exempt_from_scps(principal):
+    if policies.scps is not None and not is_exempt_from_scps(principal):
         scps = policies.scps
     denied = _explicit_deny(ask, policies, action, scps)
     if denied is not None:
@@ -157,13 +175,13 @@ def decide(ask: Ask, policies: Policies) -> Decision:
         if _allowing(level, action, resource, context) is None:
             return Decision(Effect.IMPLICIT_DENY, Layer.SERVICE_CONTROL, (), cross_account)
     layer = policies.resource_layer
-    if action == "sts:assumeroot" and kind not in _WITHOUT_IDENTITY:
+    if action == "sts:assumeroot" and kind not in WITHOUT_IDENTITY:
         return _by_identity(ask, policies, action, cross_account)
-    if kind not in _WITHOUT_IDENTITY and _is_foreign_partition(resource, principal.partition):
+    if kind not in WITHOUT_IDENTITY and is_foreign_partition(resource, principal.partition):
         return Decision(Effect.IMPLICIT_DENY, layer, (), cross_account)
     grant, statement = _granted(ask, policies.resource, action)
-    if kind in _WITHOUT_IDENTITY:
-        if statement is None or (kind, action) in _NEVER:
+    if kind in WITHOUT_IDENTITY:
+        if statement is None or (kind, action) in NEVER:
             return Decision(Effect.IMPLICIT_DENY, layer)
         return Decision(Effect.ALLOW, layer, statement.reference)
     required = cross_account or policies.resource_policy_required
@@ -171,7 +189,7 @@ def decide(ask: Ask, policies: Policies) -> Decision:
         if required:
             return Decision(Effect.IMPLICIT_DENY, layer, (), cross_account)
         return _by_identity(ask, policies, action, cross_account)
-    if kind in _ROOTS:
+    if kind in ROOTS:
         return Decision(Effect.ALLOW, layer, statement.reference, cross_account)
     if cross_account or grant == _DELEGATED:
         return _by_identity(ask, policies, action, cross_account)
@@ -183,11 +201,12 @@ def decide(ask: Ask, policies: Policies) -> Decision:
     return Decision(Effect.ALLOW, layer, statement.reference)
 
 
-def _is_exempt_from_scps(principal: Principal) -> bool:
-    return principal.scp_exempt or principal.service_linked or principal.kind in _WITHOUT_IDENTITY
+def is_exempt_from_scps(principal: Principal) -> bool:
+    """Whether service control policies pass a caller by (POL-OR-001, POL-EV-060…062)."""
+    return principal.scp_exempt or principal.service_linked or principal.kind in WITHOUT_IDENTITY
 
 
-def _is_foreign_partition(resource: str, partition: str) -> bool:
+def is_foreign_partition(resource: str, partition: str) -> bool:
     """Whether a resource lies in a partition that the caller can never reach (POL-PR-016, POL-XA-007)."""
     if not resource.startswith("arn:"):
         return False
@@ -278,7 +297,7 @@ def _granted(ask: Ask, policy: CompiledPolicy | None, action: str) -> tuple[str,
 def _by_identity(ask: Ask, policies: Policies, action: str, cross_account: bool) -> Decision:
     """The caller's side: identity policies, within boundary and session policies; root needs no identity policy."""
     principal = ask.principal
-    is_root = principal.kind in _ROOTS
+    is_root = principal.kind in ROOTS
     references: tuple[StatementRef, ...] = ()
     if not is_root and not principal.issued_by_root:
         statement = _allowing(policies.identity, action, ask.resource, ask.context)
