@@ -1,7 +1,7 @@
 """Shared by every test: the record of proved facts, and hypothesis profiles.
 
 A test names the facts of the reference that it proves with ``@pytest.mark.facts("STS-AR-012", "R17")``.  At the end
-of a run the ids whose every marked test passed are in ``build/facts.txt``, one a line.
+of a run of the whole suite the ids whose every marked test passed are in ``build/facts.txt``, one a line.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workerinput"):
+    config = session.config
+    if hasattr(config, "workerinput") or [Path(each).name for each in config.args] != ["tests"]:
         return
     page = Path(session.config.rootpath) / "build" / "facts.txt"
     page.parent.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locum.api import shapes
-from locum.api.iam import COMMANDS, IAM, access_keys, policies, roles, types, users
+from locum.api.iam import COMMANDS, IAM, access_keys, policies, roles, simulation, types, users
 from locum.api.shapes import Kind, Member, Target, members, violations
 from locum.secret import Secret
 
@@ -24,6 +24,14 @@ OPERATIONS: Final[dict[str, dict[str, Any]]] = {row["operation"]: row for row in
 ABSENT_KEY: Final = "iam:RoleTemplateARN"
 # Its resource, the key's user, is known only when the key's record is read: a test of the pipeline proves it.
 FOUND_BY_RECORD: Final = "GetAccessKeyLastUsed"
+
+# An operation whose answer has the name that it shares with its sibling.
+SHARED_ANSWERS: Final = {
+    "SimulateCustomPolicy": "SimulatePolicyResponse",
+    "SimulatePrincipalPolicy": "SimulatePolicyResponse",
+    "GetContextKeysForCustomPolicy": "GetContextKeysForPolicyResponse",
+    "GetContextKeysForPrincipalPolicy": "GetContextKeysForPolicyResponse",
+}
 
 LEFT_OUT: Final = cast("Any", None)
 
@@ -107,7 +115,13 @@ def test_a_command_declares_what_the_reference_says(row: dict[str, Any]) -> None
 
 
 def test_the_table_holds_the_commands_of_every_family_once() -> None:
-    families = (*users.COMMANDS, *access_keys.COMMANDS, *roles.COMMANDS, *policies.COMMANDS)
+    families = (
+        *users.COMMANDS,
+        *access_keys.COMMANDS,
+        *roles.COMMANDS,
+        *policies.COMMANDS,
+        *simulation.COMMANDS,
+    )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
 
@@ -119,14 +133,14 @@ def test_a_command_is_named_after_its_operation(name: str) -> None:
     assert command.operation.name == name
     assert command.operation.action == f"iam:{name}"
     assert command.__name__ == f"{name}Command"
-    assert command.output().__name__ in (f"{name}Response", "Nothing")
+    assert command.output().__name__ in (SHARED_ANSWERS.get(name, f"{name}Response"), "Nothing")
     assert command.__doc__
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_operation_writes_unless_it_gets_or_lists(name: str) -> None:
+def test_an_operation_writes_unless_it_gets_lists_or_simulates(name: str) -> None:
     operation = COMMANDS[name].operation
-    assert operation.read_only is name.startswith(("Get", "List"))
+    assert operation.read_only is name.startswith(("Get", "List", "Simulate"))
     assert operation.writes is not operation.read_only
     assert operation.signed
 
@@ -136,7 +150,13 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
     authorization = COMMANDS[name].operation.authorization
     assert authorization is not None
     if not isinstance(authorization.resource, Target):
-        assert name in ("ListUsers", "ListRoles", "ListPolicies")
+        assert name in (
+            "ListUsers",
+            "ListRoles",
+            "ListPolicies",
+            "SimulateCustomPolicy",
+            "GetContextKeysForCustomPolicy",
+        )
         return
     target = authorization.resource
     (member,) = (member for member in members(COMMANDS[name]) if member.attribute == target.member)

@@ -1,8 +1,8 @@
 """The command line: ``locum serve`` and the commands that operators run beside a server.
 
 Standard output is the result and nothing else; everything else goes to standard error as ``locum: …`` with a
-``hint:``.  Exit status 0: done; 1: failed; 2: wrong usage or settings.  Nothing is coloured.  A command's module is
-imported when the command is run, so that ``locum --help`` is quick.
+``hint:``.  Exit status 0: done; 1: failed; 2: wrong usage or settings; 3: denied.  A command's module is imported
+when the command is run, so that ``locum --help`` is quick.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS: Final = {
     "serve": ("locum.cli.serve", "Run the server."),
     "keys": ("locum.cli.keys", "List, rotate and retire the keys that seal session tokens."),
-    "account": ("locum.cli.account", "Create and list accounts."),
+    "account": ("locum.cli.account", "Create and list accounts, and set their limits."),
     "root": ("locum.cli.root", "Replace an account's root access key."),
+    "explain": ("locum.cli.explain", "Explain why a request was refused."),
+    "policy": ("locum.cli.policy", "Check policy documents."),
+    "simulate": ("locum.cli.simulate", "Say what policies allow, and why."),
     "health": ("locum.cli.health", "Ask a running server whether it is ready."),
     "version": ("locum.cli.version", "Print the version."),
 }

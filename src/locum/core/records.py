@@ -46,12 +46,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
 
 class Account(Record, frozen=True, kw_only=True):
-    """An account; ``root_tags`` and settings of later features grow at the end."""
+    """An account; ``limits`` holds those of its quotas that differ from the default (:mod:`locum.core.limits`)."""
 
     kind: ClassVar[str] = "account"
     id: str
     name: str
     created: int
+    limits: dict[str, int] = {}
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -70,6 +70,7 @@ class Purpose(IntEnum):
 
     SESSION_TOKEN = 1
     PAGINATION_MARKER = 2
+    AUTHORIZATION_MESSAGE = 3
 
 
 class SealingKey:

@@ -1,11 +1,13 @@
 """A bound on guessing: how many failed authentications one address may make (R10).
 
 Failures are counted per address, and per address and access key, in windows of a minute.  Memory is bounded: when the
-table is full the oldest entry goes.  The counts are a process's own.
+table is full the entry goes whose last failure is the longest ago.  The counts are a process's own.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from typing import Final
 
 from locum.errors import Throttling
@@ -15,7 +17,7 @@ __all__ = ["Attempts"]
 _WINDOW: Final = 60
 _CAPACITY: Final = 10_000
 _KEY_CHARACTERS: Final = 128
-"""Characters of a claimed access key id that count: no real one is longer (STS-V, AccessKeyId)."""
+"""Characters of a claimed access key id that count: no real one is longer (STS-V-T34)."""
 
 
 class Attempts:
@@ -23,7 +25,8 @@ class Attempts:
 
     def __init__(self, *, per_address: int = 600, per_key: int = 60) -> None:
         self._limits: Final = (per_address, per_key)
-        self._failed: dict[tuple[str, str], list[int]] = {}
+        self._failed: Final[OrderedDict[tuple[str, str], list[int]]] = OrderedDict()
+        self._lock: Final = threading.Lock()
 
     def check(self, address: str, key_id: str, now: float) -> None:
         """Throttling where the address has failed too often, with any key or with this one."""
@@ -38,14 +41,19 @@ class Attempts:
     def failed(self, address: str, key_id: str, now: float) -> None:
         """Count one failure."""
         window = int(now) // _WINDOW
-        for entry in _entries(address, key_id):
-            count = self._failed.get(entry)
-            if count is None or count[0] != window:
-                if count is None and len(self._failed) >= _CAPACITY:
-                    self._failed.pop(next(iter(self._failed)), None)
-                self._failed[entry] = [window, 1]
-            else:
-                count[1] += 1
+        with self._lock:
+            for entry in _entries(address, key_id):
+                count = self._failed.get(entry)
+                if count is None:
+                    if len(self._failed) >= _CAPACITY:
+                        self._failed.popitem(last=False)
+                    self._failed[entry] = [window, 1]
+                    continue
+                self._failed.move_to_end(entry)
+                if count[0] == window:
+                    count[1] += 1
+                else:
+                    count[:] = window, 1
 
 
 def _entries(address: str, key_id: str) -> tuple[tuple[str, str], tuple[str, str]]:

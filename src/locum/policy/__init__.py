@@ -9,7 +9,7 @@ True
 
 :func:`parse` and :func:`validate` read a document, the latter as IAM does when it stores one.  :func:`compile_policy`
 prepares it; :func:`load` does both for stored text and never fails: what it cannot read denies.  :func:`decide` is
-the only decision function.
+the only decision function; :func:`explain` tells its reasons, :func:`render` shows them as a tree.
 """
 
 from __future__ import annotations
@@ -31,7 +31,20 @@ from .document import (
     parse,
 )
 from .evaluate import Ask, Decision, Effect, Layer, Policies, decide, denial_text
+from .explain import explain
+from .explanation import (
+    Asked,
+    Check,
+    Entry,
+    Explanation,
+    Fix,
+    LayerReport,
+    PolicyReport,
+    StatementReport,
+    Verdict,
+)
 from .managed import AWS_MANAGED_POLICIES, ManagedPolicy
+from .message import authorization_message
 from .principals import (
     Principal,
     PrincipalKind,
@@ -41,6 +54,7 @@ from .principals import (
     render_principals,
     store_principals,
 )
+from .render import render
 from .validate import validate
 
 __all__ = [
@@ -51,36 +65,48 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_STATEMENTS",
     "Ask",
+    "Asked",
+    "Check",
     "CompiledPolicy",
     "Condition",
     "Context",
     "Decision",
     "Effect",
+    "Entry",
+    "Explanation",
+    "Fix",
     "Key",
     "KeyType",
     "Layer",
+    "LayerReport",
     "ManagedPolicy",
     "Policies",
     "Policy",
     "PolicyError",
     "PolicyKind",
+    "PolicyReport",
     "Principal",
     "PrincipalKind",
     "Principals",
     "Problem",
     "Statement",
     "StatementRef",
+    "StatementReport",
+    "Verdict",
+    "authorization_message",
     "compile_policy",
     "context",
     "counted_size",
     "decide",
     "denial_text",
+    "explain",
     "invalid_principal",
     "key_of",
     "load",
     "named_entities",
     "parse",
     "principal_context",
+    "render",
     "render_principals",
     "store_principals",
     "validate",

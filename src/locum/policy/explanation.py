@@ -14,7 +14,9 @@ import msgspec
 from .evaluate import Decision, Effect, Layer
 
 __all__ = [
+    "IMPOSSIBLE",
     "MAX_CHECKS",
+    "MAX_DETAIL",
     "MAX_FIXES",
     "MAX_JSON",
     "MAX_KEYS",
@@ -43,14 +45,20 @@ MAX_VALUES: Final = 12
 """Values that are listed of one element, condition or context key."""
 MAX_KEYS: Final = 128
 """Context keys that are listed of the request."""
-MAX_TEXT: Final = 512
+MAX_TEXT: Final = 1_024
 """Characters of one value; a longer one ends in ``…``."""
 MAX_FIXES: Final = 6
 """Obstacles that are named one after another."""
-MAX_JSON: Final = 33_554_432
-"""Bytes of an explanation's JSON that are read back."""
+MAX_DETAIL: Final = 1_000_000
+"""Characters of values in all statements together; beyond them statements are listed without their checks."""
+MAX_JSON: Final = 16_777_216
+"""Length of an explanation's JSON that is read back."""
+
+IMPOSSIBLE: Final = "no policy can allow this"
+"""How the text begins of a refusal that no policy lifts."""
 
 _RESOURCE_SIDE: Final = frozenset({Layer.RESOURCE, Layer.TRUST, Layer.RESOURCE_CONTROL})
+_OF_RESOURCE: Final = ("aws:resourcetag/", "iam:resourcetag/", "aws:resourceorg")
 
 
 class Verdict(enum.Enum):
@@ -64,9 +72,9 @@ class Verdict(enum.Enum):
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     """One element or one condition of a statement against the request.
 
-    ``element`` is ``Principal``, ``NotAction``, ``Condition`` …; ``operator`` and ``key`` are a condition's.  ``wanted``
-    are the policy's values as written and ``resolved`` the same with variables substituted, empty where that changes
-    nothing.  ``given`` are the request's values; ``absent`` tells that the request has none.
+    ``element`` is ``Principal``, ``NotAction``, ``Condition`` …; ``operator`` and ``key`` are a condition's.
+    ``wanted`` are the policy's values as written and ``resolved`` the same with variables substituted, empty where
+    that changes nothing.  ``given`` are the request's values; ``absent`` tells that the request has none.
     """
 
     element: str
@@ -135,7 +143,10 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The question.  ``id`` is the caller's ``aws:userid``, ``unique_id`` the id that policies know; ``name`` a user's."""
+    """The question.
+
+    ``id`` is the caller's ``aws:userid``, ``unique_id`` the id that policies know, ``name`` that of a user.
+    """
 
     kind: str
     action: str
@@ -173,8 +184,13 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def would_allow(self) -> str:
         """The fixes as one plain sentence; empty for an allowed request."""
-        text = "; and ".join(fix.text for fix in self.fixes)
-        return text if self.complete or not text or len(self.fixes) < MAX_FIXES else f"{text}; and more"
+        texts = [fix.text for fix in self.fixes]
+        return "; and ".join([*texts, "more than this"] if self.needs_more else texts)
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether the fixes are not all that it takes, because there are too many or some are not for the reader."""
+        return not self.complete and not any(fix.text.startswith(IMPOSSIBLE) for fix in self.fixes)
 
     def seen_from(self, account: str) -> Explanation:
         """What readers of one account may see: across accounts, the policies of the other account are left out.
@@ -199,6 +215,14 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
             self,
             decision=decision,
             layers=tuple(layer for layer in self.layers if visible(layer.layer)),
+            asked=msgspec.structs.replace(
+                self.asked,
+                context=tuple(
+                    entry
+                    for entry in self.asked.context
+                    if account == self.asked.resource_account or not entry.key.lower().startswith(_OF_RESOURCE)
+                ),
+            ),
             fixes=fixes,
             complete=self.complete and len(fixes) == len(self.fixes),
         )

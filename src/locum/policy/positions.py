@@ -44,12 +44,16 @@ class Span(NamedTuple):
 class Positions:
     """The places of one text.  Made by :func:`locate`."""
 
-    __slots__ = ("_keys", "_lines", "_values")
+    __slots__ = ("_keys", "_lines", "_values", "repeated")
 
-    def __init__(self, lines: list[int], values: dict[Path, Span], keys: dict[Path, Span]) -> None:
+    def __init__(
+        self, lines: list[int], values: dict[Path, Span], keys: dict[Path, Span], repeated: dict[Path, Span]
+    ) -> None:
         self._lines = lines
         self._values = values
         self._keys = keys
+        self.repeated = repeated
+        """The names that stand a second time in one object, by path: the last of each."""
 
     def value(self, *path: str | int) -> Span:
         """The value under a path, or under the longest part of it that exists."""
@@ -96,6 +100,7 @@ def locate(text: str) -> Positions:
     lines = [0, *(found.end() for found in re.finditer("\n", text))]
     values: dict[Path, Span] = {(): Span(len(text) - len(text.lstrip()), max(len(text.rstrip()), 1))}
     keys: dict[Path, Span] = {}
+    repeated: dict[Path, Span] = {}
     opened: list[tuple[Path, int, bool]] = []  # path, where it began, whether it is a list
     path: Path = ()
     pending: Span | None = None
@@ -134,12 +139,14 @@ def locate(text: str) -> Positions:
             if name is None or not opened:
                 break
             path = (*opened[-1][0], name)
+            if path in keys:
+                repeated[path] = span
             keys[path] = pending = span
         else:
             values[path] = span
     if pending is not None and path in keys and path not in values:
         values[path] = pending
-    return Positions(lines, values, keys)
+    return Positions(lines, values, keys, repeated)
 
 
 def _name(symbol: str) -> str | None:

@@ -36,11 +36,12 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
 }
 """Element → the containers inside each other that hold its strings."""
 
+_IDENTITY: Final = {"Effect": '"Effect":"Allow"', "Action": '"Action":"s3:GetObject"', "Resource": '"Resource":"*"'}
 _GOOD: Final[dict[PolicyKind, dict[str, str]]] = {
-    **dict.fromkeys(
-        (PolicyKind.MANAGED, PolicyKind.INLINE, PolicyKind.SESSION, PolicyKind.SERVICE_CONTROL),
-        {"Effect": '"Effect":"Allow"', "Action": '"Action":"s3:GetObject"', "Resource": '"Resource":"*"'},
-    ),
+    PolicyKind.MANAGED: _IDENTITY,
+    PolicyKind.INLINE: _IDENTITY,
+    PolicyKind.SESSION: _IDENTITY,
+    PolicyKind.SERVICE_CONTROL: _IDENTITY,
     PolicyKind.TRUST: {
         "Effect": '"Effect":"Allow"',
         "Principal": '"Principal":{"AWS":"111122223333"}',
@@ -60,14 +61,21 @@ _GOOD: Final[dict[PolicyKind, dict[str, str]]] = {
     },
 }
 """A statement that each kind of policy accepts, by element; pieces are looked at inside it."""
+_LIKE: Final = {
+    PolicyKind.SERVICE_CONTROL: PolicyKind.MANAGED,
+    PolicyKind.RESOURCE_CONTROL: PolicyKind.RESOURCE,
+}
 _VERSION: Final = '"Version":"2012-10-17"'
 _OFFSET: Final = re.compile(r"\(char ([0-9]+)\)")
 
 
 class _Refusal(NamedTuple):
+    """A refusal: its message, the grammar's own words, and ``reason``: what says most about it, empty if nothing."""
+
     message: str
     problem: Problem | None
     detail: str
+    reason: str
 
 
 _Wrap = Callable[[str], str]
@@ -115,8 +123,12 @@ def _refusal(text: str, kind: PolicyKind) -> _Refusal | None:
     except MalformedPolicyDocumentException as refused:
         cause = refused.__cause__
         if isinstance(cause, PolicyError):
-            return _Refusal(refused.message, cause.problem, cause.detail)
-        return _Refusal(refused.message, None, "")
+            return _Refusal(refused.message, cause.problem, cause.detail, refused.message)
+        # Organizations has one text for everything; a kind with the same rules tells more.
+        like = _LIKE.get(kind)
+        alike = None if like is None else _refusal(text, like)
+        reason = refused.message if like is None else "" if alike is None else alike.message
+        return _Refusal(refused.message, None, "", reason)
     return None
 
 
@@ -250,13 +262,14 @@ class _Search:
             return
         element = str(path[2])
         found = False
-        if shape and isinstance(value, shape[0]):
+        unknown = len(path) > 3 and "unknown" in refusal.detail
+        if not unknown and shape and isinstance(value, shape[0]):
             for part, inner, around in self._parts(path, value, wrap):
                 for draft in self._narrow((*path, part), inner, shape[1:], around):
                     found = True
                     yield draft
         if not found:
-            yield _draft(element, refusal, path, element, named="unknown" in refusal.detail or not shape)
+            yield _draft(element, refusal, path, element, named=unknown or element not in _ELEMENTS)
 
     def _parts(self, path: Path, value: Any, wrap: _Wrap) -> Iterator[tuple[str | int, object, _Wrap]]:
         if isinstance(value, dict):
@@ -330,30 +343,41 @@ def _explained(what: str, refusal: _Refusal, element: str, path: Path) -> tuple[
         return f"there is no {element}", _ADDITIONS.get(element, f"add {element}")
     if what == "twins":
         return f"a statement has {element} or Not{element}, not both", f"split it into two, or remove Not{element}"
-    if "unknown" in refusal.detail:
-        return refusal.detail, _nearest(str(path[-1]), path)
+    if "unknown" in refusal.detail and path:
+        return refusal.detail.removeprefix("has an "), _nearest(str(path[-1]), path)
     for start, why, fix in _REASONS:
-        if refusal.message.startswith(start):
+        if refusal.reason.startswith(start):
             return why, fix
-    if refusal.detail:
-        return refusal.detail, ""
+    if refusal.detail.startswith(("is ", "has ")):
+        return f"it {refusal.detail}", ""
+    if not refusal.reason:
+        return _OF_RESOURCE_CONTROL.get(element, ("", ""))
+    if element == "Condition" and len(path) > 3:
+        operator = parse_operator(str(path[3]))
+        for names, why in _VALUES:
+            if operator is not None and operator.base.startswith(names):
+                return why, "correct the value, or use a string operator"
     return _BY_ELEMENT.get(element, ("", ""))
 
 
 def _nearest(name: str, path: Path) -> str:
     """A suggestion for a misspelt name of an element, an operator or a principal type."""
+    operator = parse_operator(name.rpartition(":")[2].lower().removesuffix("ifexists"))
     if len(path) == 1:
         known: tuple[str, ...] = _TOP
     elif len(path) == 3:
         known = _ELEMENTS
     elif path[2] == "Condition":
-        if parse_operator(name.rpartition(":")[2].lower().removesuffix("ifexists")) is not None:
+        if operator is not None:
             return "set operators are ForAllValues: and ForAnyValue:; Null takes neither these nor IfExists"
         known = _OPERATOR_NAMES
+        name = name.rpartition(":")[2]
     else:
         known = ("AWS", "Federated", "Service", "CanonicalUser")
     near = get_close_matches(name, known, 1, 0.5)
-    return f"did you mean {near[0]}?" if near else f"it is one of {', '.join(known)}"
+    if near:
+        return f"did you mean {near[0]}?"
+    return "" if known is _OPERATOR_NAMES else f"it is one of {', '.join(known)}"
 
 
 _ADDITIONS: Final = {
@@ -368,43 +392,43 @@ _ADDITIONS: Final = {
 _REASONS: Final = (
     (
         "Policy document must be version",
-        "the older version of the language has no variables, and managed policies must not use it (POL-GR-005)",
+        "the older version of the language has no variables, and managed policies must not use it",
         'write "Version": "2012-10-17"',
     ),
-    ("Statement IDs (SID) must be", "a Sid has letters and digits only (POL-VA-027)", "remove the other characters"),
+    ("Statement IDs (SID) must be", "a Sid has letters and digits only", "remove the other characters"),
     ("Policy statement must contain actions", "the list of actions is empty", 'name an action, or "*"'),
     ("Policy statement must contain resources", "the list of resources is empty", 'name an ARN, or "*"'),
     (
         "Actions/Conditions must be prefaced",
-        "an action is a service's prefix, a colon and a name (POL-AC-001)",
+        "an action is a service's prefix, a colon and a name",
         'write it like "s3:GetObject"',
     ),
-    ("Actions/Condition can contain only", "an action has one colon (POL-AC-005)", 'write it like "s3:GetObject"'),
-    ("Vendor ", "a service's prefix has letters, digits, '-' and '.' only (POL-AC-004)", "correct the prefix"),
+    ("Actions/Condition can contain only", "an action has one colon", 'write it like "s3:GetObject"'),
+    ("Vendor ", "a service's prefix has letters, digits, '-' and '.' only", "correct the prefix"),
     (
         "Resource vendor must be",
-        "an ARN names its service in full, without wildcards (POL-RS-002)",
+        "an ARN names its service in full, without wildcards",
         "write the service as the third part: arn:aws:s3:::bucket",
     ),
     ("Partition ", "the second part of an ARN is a partition: aws, aws-cn, aws-us-gov …", "write arn:aws:…"),
-    ("IAM resource ARN cannot", "IAM has no regions (POL-VA-023)", "leave the region empty: arn:aws:iam::…"),
-    ("Resource ARN can not contain", "a bucket's ARN has no region (POL-VA-024)", "write arn:aws:s3:::bucket"),
-    ("IAM resource path must", "IAM has no resources of this kind (POL-VA-025)", "check the sixth part of the ARN"),
+    ("IAM resource ARN cannot", "IAM has no regions", "leave the region empty: arn:aws:iam::…"),
+    ("Resource ARN can not contain", "a bucket's ARN has no region", "write arn:aws:s3:::bucket"),
+    ("IAM resource path must", "IAM has no resources of this kind", "check the sixth part of the ARN"),
     ("Policy document should not specify a principal", "whom it is attached to is the principal", "remove it"),
     (
         "AssumeRolepolicy contained an invalid principal",
-        "a trust policy does not take the bare string (POL-VA-051)",
+        "a trust policy does not take the bare string",
         'name accounts or roles; {"AWS": "*"} would be everyone in the world',
     ),
     (
         "Invalid principal in policy",
         "it is not the form of a principal: an account id, the ARN of a user, a role, a session or a provider, or a "
-        "service's name; parts of it cannot be wildcards (POL-PR-003)",
+        "service's name; parts of it cannot be wildcards",
         "name each principal in full; many roles of one account: the account and a condition on aws:PrincipalArn",
     ),
     (
         "AssumeRole policy may only specify",
-        "a trust policy says who may become the role, not what the role may do (POL-TR-002)",
+        "a trust policy says who may become the role, not what the role may do",
         "use sts:AssumeRole, sts:AssumeRoleWithWebIdentity, sts:AssumeRoleWithSAML, sts:TagSession or "
         "sts:SetSourceIdentity; what the role may do belongs into an identity policy",
     ),
@@ -416,37 +440,51 @@ _REASONS: Final = (
         "it would allow everyone else in the world, anonymous callers included",
         "name the principals, or deny with a condition on aws:PrincipalArn",
     ),
+    ("Missing required field Action", "the list of actions is empty", 'name an action: "sts:AssumeRole"'),
     ("Missing required field Principal cannot", "it names nobody", "name whom the role trusts"),
     (
         "A condition on ",
-        "many customers of this issuer share it: without the condition every one of them is trusted (POL-VA-052)",
+        "many customers of this issuer share it: without the condition every one of them is trusted",
         'add a condition such as "StringEquals": {"token.actions.githubusercontent.com:sub": '
         '"repo:OWNER/NAME:ref:refs/heads/main"}; it must be positive and must fail where the claim is missing',
     ),
     (
         "A condition block must be present",
-        "everyone's Cognito pools share this issuer (POL-VA-050)",
+        "everyone's Cognito pools share this issuer",
         'add "StringEquals": {"cognito-identity.amazonaws.com:aud": "REGION:POOL-ID"}',
     ),
 )
 """Beginning of a message → what it means and what to write."""
 
+_VALUES: Final = (
+    ("Date", "it is no date: ISO 8601 such as 2026-01-31T00:00:00Z, or epoch seconds, without variables"),
+    ("Numeric", "it is no decimal number; numeric operators take no variables"),
+    (("Bool", "Null"), "it is neither true nor false"),
+    ("Ip", "it is no address or range such as 203.0.113.0/24 or 2001:db8::/32; there are no variables"),
+    ("Binary", "it is no base64"),
+    (("String", "Arn"), "a ${ in it begins no variable: ${key}, ${key, 'default'}, ${*}, ${?} or ${$}"),
+)
+"""Beginning of an operator's name → what its values are."""
+
 _BY_ELEMENT: Final = {
     "Effect": ("it is Allow or Deny, in exactly this spelling", 'write "Allow" or "Deny"'),
-    "Version": ("there are two versions of the language: 2012-10-17 and 2008-10-17", 'write "2012-10-17"'),
-    "Condition": (
-        "the operator cannot compare with this value: a date is ISO 8601 or epoch seconds, a number is decimal, an "
-        "address is CIDR, a boolean is true or false, and ${…} is a variable in string and ARN operators only",
-        "correct the value, or use a string operator",
+    "Version": ("the language has two versions: 2012-10-17 and 2008-10-17", 'write "2012-10-17"'),
+    **dict.fromkeys(
+        ("Resource", "NotResource"),
+        (
+            'it is no ARN: six parts, "arn:partition:service:region:account:resource", with the service filled in and '
+            "each ${ a whole variable",
+            'write an ARN, or "*"',
+        ),
     ),
-    "Resource": (
-        'it is no ARN: six parts, "arn:partition:service:region:account:resource", with the service filled in and '
-        "every ${ a whole variable",
-        'write an ARN, or "*"',
-    ),
-    "NotResource": ("it is no ARN: arn:partition:service:region:account:resource", 'write an ARN, or "*"'),
-    "Principal": ("a resource control policy is about everyone (POL-VA-072)", 'write "Principal": "*"'),
-    "Action": ("the actions are not ones that this kind of policy takes", "name the service: s3:*"),
-    "NotAction": ("a resource control policy takes no NotAction (POL-VA-072)", "list the actions in Action"),
 }
 """Element → what its values must be, where the message says nothing about it."""
+
+_OF_RESOURCE_CONTROL: Final = {
+    "Effect": ("a resource control policy only denies", 'write "Deny"'),
+    "Principal": ("a resource control policy is about everyone", 'write "Principal": "*"'),
+    "NotPrincipal": ("a resource control policy is about everyone", 'write "Principal": "*"'),
+    "Action": ('a resource control policy names services, and not "*"', 'write, for instance, "s3:*"'),
+    "NotAction": ("a resource control policy takes no NotAction", "list the actions in Action"),
+}
+"""Element → what resource control policies ask of it beyond all other kinds."""

@@ -19,6 +19,7 @@ from typing import Any, Final
 import locum.server.iam.access_keys
 import locum.server.iam.policies
 import locum.server.iam.roles
+import locum.server.iam.simulation
 import locum.server.iam.users
 import locum.server.sts  # noqa: F401 - the handlers register themselves
 from locum.http import Headers, Request, Response

@@ -50,6 +50,8 @@ class Event(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     resources: tuple[dict[str, str], ...] = ()
     owner: str = ""
     """The account of the resource where it is not the caller's: it gets a record of its own (STS-CT-011)."""
+    authorization: dict[str, Any] | None = None
+    """What :mod:`locum.server.denials` records of a refusal by policy."""
 
 
 class _Attributes(msgspec.Struct, rename="camel", gc=False):
@@ -188,8 +190,17 @@ def _long_term_identity(kind: str, user_id: str, arn: str, account: str, key_id:
 
 @functools.lru_cache(maxsize=256)
 def _details(region: str) -> msgspec.Raw:
-    details = {"RequestDetails": {"awsServingRegion": region, "endpointType": "regional"}}
-    return msgspec.Raw(_encoder.encode(details))
+    return msgspec.Raw(_encoder.encode(_request_details(region)))
+
+
+def _request_details(region: str) -> dict[str, Any]:
+    return {"RequestDetails": {"awsServingRegion": region, "endpointType": "regional"}}
+
+
+def _additional(event: Event) -> msgspec.Raw:
+    if event.authorization is None:
+        return _details(event.region)
+    return msgspec.Raw(_encoder.encode(_request_details(event.region) | {"authorization": event.authorization}))
 
 
 def _record(event: Event, identity: msgspec.Raw, recipient: str | None, shared: str) -> bytes:
@@ -209,7 +220,7 @@ def _record(event: Event, identity: msgspec.Raw, recipient: str | None, shared: 
             msgspec.UNSET if error is None else error.message,
             event.parameters,
             event.answer,
-            _details(event.region),
+            _additional(event),
             event.request_id,
             event.new_id(),
             event.read_only,

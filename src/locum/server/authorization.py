@@ -17,6 +17,7 @@ from locum.guard.directory import CallerPolicies, Holder
 from locum.http import Request
 from locum.policy import denial_text
 from locum.server import targets
+from locum.server.denials import denied
 from locum.server.handlers import Call, Found
 from locum.store.records import Stored
 
@@ -67,7 +68,10 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
         decision = policies.decide(action, asked, caller.account, context)
         if not decision.allowed:
             named = "" if asked == "*" else asked
-            raise AccessDenied(denial_text(caller.arn, action, named, decision), decision=decision)
+            raise AccessDenied(
+                denial_text(caller.arn, action, named, decision),
+                decision=denied(decision, policies, action, asked, caller.account, context),
+            )
     return _NOTHING
 
 
@@ -86,11 +90,17 @@ def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context
     if holder is None:
         # A role that does not exist is asked for like one that trusts nobody (STS-E-017).
         decision = policies.may_assume(action, role_arn, account, None, context)
-        raise AccessDenied(denial_text(caller.arn, action, role_arn), decision=decision)
+        raise AccessDenied(
+            denial_text(caller.arn, action, role_arn),
+            decision=denied(decision, policies, action, role_arn, account, context, role=True),
+        )
     tag_keys(context, holder.tags, prefixes=_RESOURCE_TAGS)
     decision = policies.may_assume(action, role_arn, account, holder.trust, context)
     if not decision.allowed:
-        raise AccessDenied(denial_text(caller.arn, action, role_arn), decision=decision)
+        raise AccessDenied(
+            denial_text(caller.arn, action, role_arn),
+            decision=denied(decision, policies, action, role_arn, account, context, trust=holder.trust, role=True),
+        )
     call.target = Found(role_arn, Stored(holder.record, 0))
     return Authorized(
         ({"ARN": role_arn, "accountId": account, "type": "AWS::IAM::Role"},),

@@ -29,7 +29,7 @@ from locum.errors import (
 from locum.guard import Guard
 from locum.guard.directory import Directory
 from locum.http import Request, Response
-from locum.server import authorization
+from locum.server import authorization, denials
 from locum.server.audit import AuditLog, Event, lines_of, parameters_of
 from locum.server.handlers import HANDLERS, Call, Handler
 from locum.server.identifiers import new_uuid
@@ -64,9 +64,25 @@ class Answered(NamedTuple):
 class _Work:
     """What is known so far of a request; the audit line is made from it, however far it came."""
 
-    __slots__ = ("answer", "caller", "command", "name", "owner", "read_only", "region", "resources", "service", "type")
+    __slots__ = (
+        "answer",
+        "caller",
+        "command",
+        "denial",
+        "may_wait",
+        "name",
+        "owner",
+        "read_only",
+        "region",
+        "request_id",
+        "resources",
+        "service",
+        "type",
+    )
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, request_id: str, region: str, *, may_wait: bool) -> None:
+        self.request_id = request_id
+        self.may_wait = may_wait
         self.region = region
         self.service: Service = STS
         self.name = _UNKNOWN
@@ -77,6 +93,7 @@ class _Work:
         self.read_only = True
         self.resources: tuple[dict[str, str], ...] = ()
         self.owner = ""
+        self.denial: denials.Denial | None = None
 
 
 class _Refusal(Exception):
@@ -116,7 +133,7 @@ class Pipeline:
 
         Never raises anything else: what nobody foresaw becomes InternalFailure with the request's id and no more.
         """
-        work = _Work(self._region)
+        work = _Work(request_id, self._region, may_wait=wait)
         error: ServiceException | None = None
         response: Response | None = None
         json = wants_json(request.lines.get("accept"))
@@ -150,6 +167,8 @@ class Pipeline:
                 # Lenient readers find XML in the middle of anything: an echo must not look like an answer (R21).
                 body = body.replace(b"<", b"\\u003c")
             headers = (("x-amzn-requestid", request_id), ("content-type", content_type))
+            if work.denial is not None and work.denial.message and isinstance(error, AccessDenied):
+                headers = (*headers, (denials.HEADER, work.denial.message))
             response = Response(status, headers, body)
         return Answered(response, work.service.name, work.name if work.type is not None else "", outcome)
 
@@ -258,11 +277,29 @@ class Pipeline:
         if handler.before is not None:
             handler.before(call)
         admit(caller, operation.service.name, operation.name)
-        decided = authorization.authorize(call, request, work.region)
-        work.resources, work.owner = decided.resources, decided.owner
-        if run:
-            self.usage.note_caller(caller, now, operation.service.name, work.region)
-            work.answer = handler.run(call)
+        try:
+            decided = authorization.authorize(call, request, work.region)
+            work.resources, work.owner = decided.resources, decided.owner
+            if run:
+                self.usage.note_caller(caller, now, operation.service.name, work.region)
+                work.answer = handler.run(call)
+        except AccessDenied as refused:
+            if isinstance(refused.decision, denials.Denied):
+                work.denial = self._explained(refused.decision, call, work)
+            raise
+
+    def _explained(self, denied: denials.Denied, call: Call[Any], work: _Work) -> denials.Denial | None:
+        """The messages of a refusal; None where they cannot be made: the refusal stands without them.
+
+        With many policies that takes milliseconds, which the event loop has not got.
+        """
+        if not work.may_wait:
+            raise Miss
+        try:
+            return denials.explained(denied, call.ring, request_id=work.request_id, now=call.now, random=call.random)
+        except Exception:
+            _log.exception("the refusal cannot be explained", extra={"operation": work.name})
+            return None
 
     def _record(
         self, work: _Work, request: Request, request_id: str, now: float, error: ServiceException | None
@@ -291,6 +328,7 @@ class Pipeline:
                     else None,
                     resources=work.resources,
                     owner=work.owner if error is None else "",
+                    authorization=work.denial.record if denied and work.denial is not None else None,
                 )
             )
         )
@@ -298,4 +336,6 @@ class Pipeline:
     @staticmethod
     def _shows_answer(work: _Work) -> bool:
         """Whether CloudTrail shows the answer: issued credentials and what IAM changed, not what was read."""
-        return work.service is STS or (work.service is IAM and not work.read_only)
+        if work.service is STS:
+            return work.name != "DecodeAuthorizationMessage"
+        return work.service is IAM and not work.read_only

@@ -15,9 +15,16 @@ from locum.core.session import Session
 from locum.errors import MalformedPolicyDocumentException, ValidationError
 from locum.policy import PolicyKind, validate
 from locum.secret import Secret
+from locum.server import denials
 from locum.server.handlers import Call, handles
 
-__all__ = ["assume_role", "get_access_key_info", "get_caller_identity", "get_session_token"]
+__all__ = [
+    "assume_role",
+    "decode_authorization_message",
+    "get_access_key_info",
+    "get_caller_identity",
+    "get_session_token",
+]
 
 _NONCE_BYTES: Final = 12
 _SESSION_POLICY_ARNS: Final = 10
@@ -49,6 +56,15 @@ def get_access_key_info(call: Call[sts.GetAccessKeyInfoCommand]) -> sts.GetAcces
     if account is None:
         raise ValidationError(f"{key_id} is not a valid access key id: it encodes no account")
     return sts.GetAccessKeyInfoResponse(account=account)
+
+
+@handles(sts.DecodeAuthorizationMessageCommand, cached=True)
+def decode_authorization_message(
+    call: Call[sts.DecodeAuthorizationMessageCommand],
+) -> sts.DecodeAuthorizationMessageResponse:
+    """Why a call of the caller's own account was refused (area DAM)."""
+    text = denials.decode(call.ring, call.command.encoded_message, call.account, call.now)
+    return sts.DecodeAuthorizationMessageResponse(decoded_message=text)
 
 
 @functools.lru_cache(maxsize=1_024)

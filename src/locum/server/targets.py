@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from locum import arn
 from locum.api.shapes import Command, Target
+from locum.arn import Arn
 from locum.core.records import AccessKey, ManagedPolicy, Role, User
 from locum.core.session import Caller
 from locum.errors import ValidationError
@@ -46,6 +47,22 @@ def _policy(records: Records, caller: Caller, command: Command[Any], target: Tar
     return Found(value, records.managed_policy(value, caller.account, caller.partition))
 
 
+def _holder(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """A user or role of the caller's account by its ARN, exactly as it is written."""
+    value = getattr(command, target.member)
+    try:
+        parsed = Arn.parse(value)
+    except ValueError:
+        return Found(value)
+    kind = _HOLDERS.get(parsed.kind)
+    _, name = parsed.path_and_name
+    if kind is None or parsed.account != caller.account or not name:
+        return Found(value)
+    stored: Stored[Any] | None = records.get(kind, caller.account, name)
+    found = stored is not None and stored.record.arn(caller.partition) == value
+    return Found(value, stored if found else None)
+
+
 def _access_key(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
     """The user whose key it is: policies see the user (IAM-OP-GetAccessKeyLastUsed)."""
     stored = records.get(AccessKey, "", getattr(command, target.member))
@@ -56,10 +73,12 @@ def _access_key(records: Records, caller: Caller, command: Command[Any], target:
     return Found(root) if owner is None else Found(owner.record.arn(caller.partition), owner)
 
 
+_HOLDERS: Final[dict[str, type[User] | type[Role]]] = {each.kind: each for each in (User, Role)}
 _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Found]]] = {
     "user": _named(User),
     "role": _named(Role),
     "policy": _policy,
+    "holder": _holder,
     "access_key": _access_key,
 }
 

@@ -107,8 +107,8 @@ def _envelope(command_type: type[Command[Any]]) -> tuple[str, Writer, str, str]:
 
 
 def _has_result(command_type: type[Command[Any]]) -> bool:
-    """Whether an answer has a result element: an output with a name of its own has one, be it empty (IAM-GEN-002)."""
-    return command_type.output().__name__ == f"{command_type.operation.name}Response"
+    """Whether an answer has a result element: only an operation without output has none (IAM-GEN-002)."""
+    return command_type.output().__name__ != "Nothing"
 
 
 def _element(name: str, writer: Writer, level: int) -> Writer:

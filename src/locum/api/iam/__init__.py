@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from locum.api.iam import access_keys, policies, roles, users
+from locum.api.iam import access_keys, policies, roles, simulation, users
 from locum.api.iam.service import IAM
 from locum.api.shapes import Command
 
@@ -15,6 +15,12 @@ __all__ = ["COMMANDS", "IAM"]
 
 COMMANDS: Final[dict[str, type[Command[Any]]]] = {
     command.operation.name: command
-    for command in (*users.COMMANDS, *access_keys.COMMANDS, *roles.COMMANDS, *policies.COMMANDS)
+    for command in (
+        *users.COMMANDS,
+        *access_keys.COMMANDS,
+        *roles.COMMANDS,
+        *policies.COMMANDS,
+        *simulation.COMMANDS,
+    )
 }
 """Operation name → command type."""
