@@ -13,7 +13,7 @@ ONLY ?=
 UPGRADE ?=
 
 BIN := $(VENV)/bin
-SOURCES := src tests $(wildcard benchmarks)
+SOURCES := src tests $(wildcard benchmarks fuzz)
 UV := $(BIN)/uv
 UV_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 UV_COMPILE := $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header \

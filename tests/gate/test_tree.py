@@ -43,7 +43,8 @@ def tracked() -> list[Path]:
     if listing.returncode == 0:
         return sorted(path for name in set(listing.stdout.split("\0")) if name and (path := ROOT / name).is_file())
     folders = ("src", "tests", "docs", "requirements")
-    return [*ROOT.glob("*.*"), *(path for name in folders for path in (ROOT / name).rglob("*") if path.is_file())]
+    files = [path for path in ROOT.glob("*.*") if path.is_file()]
+    return [*files, *(path for name in folders for path in (ROOT / name).rglob("*") if path.is_file())]
 
 
 FILES: Final = tracked()

@@ -61,6 +61,8 @@ _TOKEN_BYTES: Final = 34
 _HEADER_BYTES: Final = HEADER_CHARACTERS // 4 * 3 - _TOKEN_BYTES
 _RECORD_BYTES: Final = 6_000
 """Bytes sealed into an audit line's message at most."""
+_RECORD_TEXT: Final = 1_024
+"""Characters of a name in an audit line."""
 _INFLATED_BYTES: Final = 131_072
 """Bytes that a message may have before it is deflated, and so when it is opened."""
 _TEXT: Final = re.compile(r"[A-Za-z0-9_-]{1,10240}\Z")
@@ -307,7 +309,8 @@ def _record(decision: Decision, message: str) -> dict[str, Any]:
     if decision.layer is not None:
         shown["layer"] = decision.layer.value
     shown["statements"] = [
-        {"policy": each.policy, "sid": each.sid, "index": each.index} for each in decision.statements
+        {"policy": each.policy[:_RECORD_TEXT], "sid": each.sid[:_RECORD_TEXT], "index": each.index}
+        for each in decision.statements
     ]
     if message:
         shown["message"] = message

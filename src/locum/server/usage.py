@@ -10,7 +10,7 @@ from typing import Final
 
 from locum.core.records import Use, decode, encode
 from locum.core.session import Caller, CallerKind
-from locum.store import Key, Store
+from locum.store import Key, Store, StoreError
 from locum.store.records import Records
 
 __all__ = ["Usage"]
@@ -67,10 +67,15 @@ class Usage:
             uses = [*noted.values()]
             if not uses:
                 return 0
-            with store.transaction() as transaction:
+            try:
+                with store.transaction() as transaction:
+                    for use in uses:
+                        key = Key(*use.key)
+                        row = transaction.get(key)
+                        if row is None or decode(row.data, Use).used <= use.used:
+                            transaction.put(key, encode(use), expect=None, quiet=True)
+            except StoreError:
                 for use in uses:
-                    key = Key(*use.key)
-                    row = transaction.get(key)
-                    if row is None or decode(row.data, Use).used <= use.used:
-                        transaction.put(key, encode(use), expect=None, quiet=True)
+                    self._noted.setdefault(use.id, use)
+                raise
             return len(uses)

@@ -26,6 +26,7 @@ from typing import Any, Final
 import uvicorn
 
 from locum.server.config import Settings
+from locum.server.protocol import BoundedProtocol
 
 __all__ = ["Supervisor", "Worker", "stopping_signals"]
 
@@ -57,7 +58,7 @@ class Worker(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 interface="asgi3",
                 lifespan="on",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from locum.api.iam.simulation import InlinePolicyIdentifierType, PolicyIdentifier
 from locum.arn import Arn
@@ -11,6 +12,9 @@ from locum.errors import InvalidInputException
 from locum.policy.patterns import any_of, text_template
 
 __all__ = ["Excluded", "excluded"]
+
+
+_WILDCARD: Final = re.compile(r"[*?]")
 
 
 class Excluded(NamedTuple):
@@ -61,21 +65,15 @@ def excluded(identifiers: Sequence[PolicyIdentifier]) -> Excluded:
 
 
 def _check_arn(text: str) -> None:
-    """Refuse what is no ARN of a managed policy, or has wildcards outside its name."""
+    """Refuse what is no ARN of a managed policy, or has wildcards before its path and name."""
     try:
         parsed = Arn.parse(text)
     except ValueError:
         raise InvalidInputException(f"ARN {text} is not valid.") from None
-    path, name = parsed.path_and_name
-    fixed = (parsed.partition, parsed.service, parsed.region, parsed.account, path)
-    if (
-        parsed.service != "iam"
-        or parsed.kind != "policy"
-        or not name
-        or any("*" in each or "?" in each for each in fixed)
-    ):
+    is_policy = parsed.service == "iam" and not parsed.region and parsed.kind == "policy"
+    if not is_policy or _WILDCARD.search(f"{parsed.partition}:{parsed.account}"):
         raise InvalidInputException(f"ARN {text} is not valid.")
-    _check_stars(name)
+    _check_stars(parsed.resource)
 
 
 def _check_stars(text: str) -> None:
