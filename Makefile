@@ -4,7 +4,7 @@
 #   make install                      that environment alone: afterwards .venv/bin/locum exists
 #   make test [ARGS="-k trust"]       the tests
 #   make check                        the gate: format, lint, types, tests (layers, locks and docs are tests)
-#   make format | lint | long | test-newer | bench [ONLY=name] | lock [UPGRADE=1] | clean
+#   make format | lint | long | test-newer | fuzz | bench [ONLY=name] | lock [UPGRADE=1] | clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,7 +26,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test check lint format long test-newer bench lock clean
+.PHONY: help serve install dev test check lint format long test-newer bench fuzz lock clean
 
 help:
 	@sed -n 's/^#  *make /make /p' Makefile
@@ -67,6 +67,14 @@ bench: VENV := build/venv-bench
 bench:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/.stamp-bench
 	@exec $(VENV)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+# Coverage-guided fuzzing of every decoder, a minute each: make fuzz ARGS=-max_total_time=600
+fuzz: VENV := build/venv-fuzz
+fuzz:
+	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/.stamp-fuzz
+	@for target in query_string signature_header policy_document session_token; do \
+		$(VENV)/bin/python -m fuzz $$target $(ARGS) || exit 1; \
+	done
 
 # --- the gate
 
@@ -110,6 +118,8 @@ lock: $(VENV)/.stamp-setup
 	$(UV_COMPILE) --constraints requirements/dev.lock pyproject.toml --output-file requirements/serve.lock
 	$(UV_COMPILE) --constraints requirements/dev.lock --group bench pyproject.toml \
 		--output-file requirements/bench.lock
+	$(UV_COMPILE) --constraints requirements/dev.lock --group fuzz pyproject.toml \
+		--output-file requirements/fuzz.lock
 	cd tests/interop && npm install --package-lock-only $(if $(UPGRADE),&& npm update --package-lock-only)
 
 clean:

@@ -43,6 +43,7 @@ LOCKS: Final = {
     "serve.lock": PROJECT["project"]["dependencies"],
     "dev.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]],
     "bench.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["bench"]],
+    "fuzz.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["fuzz"]],
 }
 """Lock → the requirements of pyproject.toml that it was made from."""
 

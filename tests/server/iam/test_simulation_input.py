@@ -1,0 +1,249 @@
+"""What the policy simulator refuses (iam_api.md §11)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from locum import errors
+from locum.api.iam import users
+from locum.api.iam.simulation import (
+    ContextEntry,
+    GetContextKeysForCustomPolicyCommand,
+    GetContextKeysForPrincipalPolicyCommand,
+    PolicyIdentifier,
+    SimulateCustomPolicyCommand,
+    SimulatePrincipalPolicyCommand,
+)
+from locum.core.records import User
+from locum.store.records import Records
+
+from ..conftest import ACCOUNT, OTHER, World
+from .simulated import (
+    ALICE,
+    INLINE,
+    OBJECT,
+    READER,
+    allow,
+    command,
+    custom,
+    entry,
+    levels,
+    on_bucket,
+    text,
+)
+
+# Refusals
+
+
+@pytest.mark.facts("IAM-SIM-008")
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"policy_input_list": (text(allow()), "{")}, "PolicyInputList.2: Syntax errors in policy."),
+        (
+            {"policy_input_list": (text({"Effect": "Allow", "Action": "s3:*"}),)},
+            "PolicyInputList.1: Policy statement must contain resources.",
+        ),
+        (
+            {"permissions_boundary_policy_input_list": (text({**allow(), "Principal": "*"}),)},
+            "PermissionsBoundaryPolicyInputList.1: Policy document should not specify a principal.",
+        ),
+        (
+            {"permissions_boundary_policy_input_list": (text(allow()),) * 2},
+            "Only one permissions boundary can be simulated.",
+        ),
+        (
+            {"resource_policy": text(allow()), "caller_arn": ALICE, "resource_arns": (OBJECT,)},
+            "ResourcePolicy: Missing required field Principal",
+        ),
+        (
+            {"ordered_organization_policy_input_list": levels((allow(),), ({"Effect": "Allow", "Action": "*"},))},
+            "OrderedOrganizationPolicyInputList.2.1: The provided policy document does not meet the requirements "
+            "of the specified policy type.",
+        ),
+        (
+            {"resource_policy": on_bucket(allow()), "caller_arn": ALICE},
+            "Invalid Entity Arn: * does not clearly define entity type and name.",
+        ),
+        (
+            {"resource_policy": on_bucket(allow()), "resource_arns": (OBJECT,)},
+            "Invalid caller - Caller cannot be null or empty.",
+        ),
+        (
+            {
+                "resource_policy": on_bucket(allow()),
+                "resource_arns": (OBJECT,),
+                "caller_arn": f"arn:aws:iam::{ACCOUNT}:role/deploy",
+            },
+            "Invalid caller - Caller must be an IAM user in this context.",
+        ),
+        (
+            {
+                "resource_policy": on_bucket(allow()),
+                "resource_arns": (f"arn:aws:iam::{ACCOUNT}:role/x",),
+                "caller_arn": ALICE,
+            },
+            "Simulation of resource-based policies isn't supported for IAM roles.",
+        ),
+        *(
+            (
+                {"caller_arn": caller},
+                "Invalid caller - Caller must be an IAM user, role or group in this context.",
+            )
+            for caller in (
+                "alice",
+                f"arn:aws:iam::{ACCOUNT}:root",
+                f"arn:aws:iam::{ACCOUNT}:user/",
+                "arn:aws:iam:::user/alice",
+                f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/s1",
+                f"arn:aws:sts::{ACCOUNT}:federated-user/alice",
+            )
+        ),
+        ({"resource_arns": ("ledger",)}, "ResourceNames are not in a valid ARN format: ledger."),
+        ({"resource_arns": (OBJECT, "*")}, "ResourceNames are not in a valid ARN format: *."),
+        ({"resource_arns": ("arn:aws:s3:::",)}, "ResourceNames are not in a valid ARN format: arn:aws:s3:::."),
+        ({"resource_owner": "nobody"}, "Invalid Resource Owner."),
+        ({"resource_owner": f"arn:aws:s3::{OTHER}:root"}, "Invalid Resource Owner."),
+        ({"action_names": ("s3:Get*",)}, "Invalid action name: s3:Get*"),
+        ({"action_names": ("GetObject",)}, "Invalid action name: GetObject"),
+        ({"action_names": ("s3:Get\u0661",)}, "Invalid action name: s3:Get\u0661"),
+        (
+            {"context_entries": (entry("aws:username", "a"), entry("AWS:username", "b"))},
+            "The context key AWS:username is given twice.",
+        ),
+        ({"context_entries": (ContextEntry(),)}, "A context entry must have a key name."),
+        (
+            {"context_entries": (entry("aws:SourceIp", "x", type="ip"),)},
+            "A value of the context key aws:SourceIp is not of the type ip.",
+        ),
+        ({"resource_handling_option": "EC2-Classic-EBS"}, "Invalid resource handling option: EC2-Classic-EBS"),
+        (
+            {
+                "resource_handling_option": "EC2-VPC-EBS",
+                "resource_arns": ("arn:aws:ec2:us-east-1:111122223333:instance/*", "arn:aws:ec2:us-east-1::image/*"),
+            },
+            "The scenario EC2-VPC-EBS needs resources of the kinds security-group, network-interface, volume.",
+        ),
+    ],
+)  # fmt: skip
+def test_input_that_makes_no_sense_is_refused(world: World, bad: dict[str, Any], message: str) -> None:
+    simulate = msgspec.structs.replace(command(allow()), **bad)
+    assert world.refusal(world.root, simulate, errors.InvalidInputException) == message
+
+
+def test_a_scenario_with_all_its_resources_is_simulated(world: World) -> None:
+    resources = tuple(
+        f"arn:aws:ec2:eu-central-1:{ACCOUNT}:{kind}/*"
+        for kind in ("instance", "image", "security-group", "network-interface", "volume")
+    )
+    more: dict[str, Any] = {"resource_handling_option": "EC2-VPC-EBS", "resource_arns": resources}
+    assert custom(world, allow(), action_names=("ec2:RunInstances",), **more).eval_decision == "allowed"
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        PolicyIdentifier(),
+        PolicyIdentifier(policy_type="inline", policy_arn=READER),
+        PolicyIdentifier(policy_arn="not-the-arn-of-a-policy"),
+        PolicyIdentifier(policy_arn=f"arn:aws:iam::{ACCOUNT}:user/alice"),
+        PolicyIdentifier(policy_arn="arn:aws:iam::*:policy/IAMReadOnlyAccess"),
+        PolicyIdentifier(policy_arn="arn:aws:iam::aws:policy/o*/IAM*"),
+        PolicyIdentifier(policy_arn="arn:aws:iam::aws:policy/IAM*Access*"),
+        PolicyIdentifier(inline_policy_identifier=msgspec.structs.replace(INLINE, attachment_name="*a*")),
+    ],
+    ids=repr,
+)
+def test_an_identifier_that_is_unclear_is_refused(world: World, identifier: PolicyIdentifier) -> None:
+    world.user("alice")
+    simulate = SimulatePrincipalPolicyCommand(
+        policy_source_arn=ALICE, action_names=("s3:Get",), policy_exclusion_list=(identifier,)
+    )
+    world.refusal(world.root, simulate, errors.InvalidInputException)
+
+
+@pytest.mark.facts("IAM-SIM-001")
+@pytest.mark.parametrize(
+    "kind", [SimulatePrincipalPolicyCommand, GetContextKeysForPrincipalPolicyCommand], ids=lambda kind: kind.__name__
+)
+def test_the_source_is_a_user_role_or_group_of_the_account(world: World, kind: Any) -> None:
+    more = {"action_names": ("s3:Get",)} if kind is SimulatePrincipalPolicyCommand else {}
+    alice = world.user("alice")  # who may do nothing: what is no source at all is refused first
+    for source in (
+        "not the arn of anybody",
+        f"arn:aws:iam::{ACCOUNT}:root",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/s1",
+        f"arn:aws:iam::{ACCOUNT}:policy/deploy",
+    ):
+        refused = world.refusal(alice, kind(policy_source_arn=source, **more), errors.InvalidInputException)
+        assert refused == f"Invalid Entity Arn: {source} does not clearly define entity type and name."
+    world.account(OTHER)
+    foreign = kind(policy_source_arn=f"arn:aws:iam::{OTHER}:user/alice", **more)
+    assert world.refusal(alice, foreign, errors.InvalidInputException) == (
+        f"Invalid Policy Source Arn: caller's account {ACCOUNT} does not have access to policies in account {OTHER}"
+    )
+    for noun, path in (
+        ("user", "bob"),
+        ("user", "ops/alice"),
+        ("user", "ALICE"),
+        ("role", "alice"),
+        ("group", "staff"),
+    ):
+        source = f"arn:aws:iam::{ACCOUNT}:{noun}/{path}"
+        refused = world.refusal(world.root, kind(policy_source_arn=source, **more), errors.NoSuchEntityException)
+        assert refused == f"The {noun} with name {path.rpartition('/')[2]} cannot be found."
+
+
+@pytest.mark.facts("IAM-SIM-008")
+def test_a_policy_in_force_that_nobody_can_evaluate_is_reported(world: World) -> None:
+    alice = world.user("alice", text(allow("s3:*")))
+    world.call(world.root, users.AttachUserPolicyCommand(user_name="alice", policy_arn=READER))
+
+    def store(**changed: Any) -> None:
+        with world.store.transaction() as rows:
+            records = Records(rows)
+            stored = records.get(User, ACCOUNT, "alice")
+            assert stored is not None
+            records.replace(stored, msgspec.structs.replace(stored.record, **changed))
+
+    simulate = SimulatePrincipalPolicyCommand(policy_source_arn=ALICE, action_names=("s3:GetObject",))
+    missing = f"arn:aws:iam::{ACCOUNT}:policy/gone"
+    for changed, name in (
+        ({"inline": {"p": "{"}}, "user_alice_p"),
+        ({"inline": {}, "attached": (missing,)}, missing),
+        ({"attached": (), "boundary": missing}, missing),
+    ):
+        store(**changed)
+        refused = world.refusal(world.root, simulate, errors.PolicyEvaluationException)
+        assert refused.startswith(f"The policy {name} cannot be evaluated: ")
+        response = world.send(world.request(simulate, world.root))
+        assert response.status == 500
+        # Such a policy denies everything (R28).
+        world.refusal(alice, users.GetUserCommand(), errors.AccessDenied)
+
+
+@pytest.mark.facts("IAM-SIM-001")
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        (SimulateCustomPolicyCommand, ["policyInputList", "actionNames"]),
+        (SimulatePrincipalPolicyCommand, ["policySourceArn", "actionNames"]),
+        (GetContextKeysForCustomPolicyCommand, ["policyInputList"]),
+        (GetContextKeysForPrincipalPolicyCommand, ["policySourceArn"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_must_be_given_is_missed_all_at_once(world: World, kind: Any, members: list[str]) -> None:
+    empty = kind(**dict.fromkeys(kind.__struct_fields__))
+    refused = world.refusal(world.root, empty, errors.ValidationError)
+    assert [each.partition("'")[0] for each in refused.split("Value at '")[1:]] == members
+
+
+def test_a_simulation_is_read_only_and_audited(world: World) -> None:
+    custom(world, allow())
+    line = world.records()[-1]
+    assert (line["eventName"], line["readOnly"]) == ("SimulateCustomPolicy", True)
+    assert line["requestParameters"]["actionNames"] == ["s3:GetObject"]
