@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locum.policy import Ask, Effect, PolicyKind, Principal, compile_policy, context, decide, parse
+from locum.errors import MalformedPolicyDocumentException
+from locum.policy import Ask, Effect, PolicyKind, Principal, compile_policy, context, decide, parse, validate
 from locum.policy.simulation import (
     BOUNDARY,
     IDENTITY,
@@ -220,3 +221,44 @@ def test_a_simulation_decides_as_the_engine_does_and_lists_statements_of_that_ef
     assert (outcome.by_type is None) is (not across or outcome.organization_allows is False)
     if outcome.effect is Effect.EXPLICIT_DENY and policies.scps is None:
         assert outcome.matches
+
+
+NAMES = st.sampled_from(
+    ["aws:username", "AWS:UserName", "aws:SourceIp", "${", "${aws:userid}", "*", "s3:*", "1", "true"]
+)
+VALUES = NAMES | st.lists(NAMES, max_size=2) | st.dictionaries(NAMES, NAMES, max_size=2) | st.text(max_size=3)
+OPERATORS = st.sampled_from(["StringLike", "ForAllValues:ArnLike", "IpAddress", "Bool", "Null", "DateLessThan", "X"])
+WILD = st.fixed_dictionaries(
+    {},
+    optional={
+        "Sid": st.text(max_size=2),
+        "Effect": st.sampled_from(["Allow", "Deny"]),
+        "Action": VALUES,
+        "NotAction": VALUES,
+        "Resource": VALUES,
+        "NotResource": VALUES,
+        "Condition": st.dictionaries(OPERATORS, st.dictionaries(NAMES, VALUES, max_size=2), max_size=2) | VALUES,
+    },
+)
+
+
+@given(
+    st.lists(WILD, max_size=3) | WILD,
+    st.sampled_from(["2012-10-17", "2008-10-17", ""]),
+    st.sampled_from([None, 2]),
+    st.sampled_from([PolicyKind.INLINE, PolicyKind.SERVICE_CONTROL]),
+)
+def test_every_document_that_can_be_stored_can_be_simulated(
+    statement: Any, version: str, indent: int | None, kind: PolicyKind
+) -> None:
+    text = json.dumps({"Statement": statement, **({"Version": version} if version else {})}, indent=indent)
+    try:
+        policy = validate(text, kind)
+    except MalformedPolicyDocumentException:
+        return
+    policies = Given((Source.of(policy, text, kind, "p", IDENTITY),))
+    assert len(policies.identity[0].spans()) == len(policy.statements)
+    names = missing_keys(policies.sources, {})
+    assert len({name.lower() for name in names}) == len(names)
+    for resource in ("*", "arn:aws:s3:::a"):
+        simulate(Ask(ALICE, "s3:GetObject", resource, ACCOUNT, {name.lower(): "x" for name in names}), policies)

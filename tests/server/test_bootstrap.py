@@ -25,9 +25,9 @@ from locum.server.accounts import create_account, list_accounts, reset_root_key
 from locum.server.bootstrap import Bootstrap, bootstrap
 from locum.server.config import Refused, Settings
 from locum.server.data import Data, hold, open_data, prepare, write_private
-from locum.store.records import Records
 from locum.server.ring import list_keys, load_ring
 from locum.store import SchemaTooNew
+from locum.store.records import Records
 
 NOW = 1_700_000_000
 KEY_ID = "AKIAIRANDOMLOOKINGID"

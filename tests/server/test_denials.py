@@ -308,7 +308,7 @@ def test_the_document_is_one_string_of_ascii_escaped_in_xml_and_in_json(world: W
 # Who may decode
 
 
-@pytest.mark.facts("STS-DAM-001", "STS-CALL-T13", "POL-AC-014", "STS-E-005", "POL-EV-076")
+@pytest.mark.facts("STS-DAM-001", "STS-CALL-T13", "POL-AC-014", "STS-E-005")
 def test_decoding_needs_its_permission_on_every_resource(world: World) -> None:
     message = message_of(refused(world, world.user("alice"), LIST))
     action = "sts:DecodeAuthorizationMessage"

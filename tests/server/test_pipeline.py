@@ -632,6 +632,8 @@ def test_nothing_is_answered_without_a_decision(world: World) -> None:
         body += "&PolicyDocument=x&AssumeRolePolicyDocument=x&NewUserName=y&AccessKeyId=AKIAAAAAAAAAAAAAAAAA"
         body += "&Status=Active&VersionId=v1&Description=x&PermissionsBoundary=arn:aws:iam::aws:policy/x"
         body += "&Tags.member.1.Key=x&Tags.member.1.Value=x&TagKeys.member.1=x"
+        body += "&PolicyInputList.member.1=x&ActionNames.member.1=s3:Get"
+        body += f"&PolicySourceArn=arn:aws:iam::{ACCOUNT}:user/x"
         request = sign(
             Request("POST", "/", "", (("host", HOST), FORM), body.encode()),
             nobody,

@@ -60,6 +60,7 @@ _SESSIONS: Final = (PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER, Pr
 _ASSUMED: Final = re.compile(
     r"\Asts:(?:assumerole\w*|tagsession|setsourceidentity|setcontext) arn:[^:]*:iam:[^:]*:[^:]*:role/"
 )
+_ACTION: Final = re.compile(r"[A-Za-z0-9.-]+:[^:*?]+\Z")
 _COMMA: Final = re.compile(r"(?<!\\),")
 _RESOURCE_TAGS: Final = ("aws:resourcetag/", "iam:resourcetag/")
 
@@ -148,6 +149,9 @@ def command(
     questions = [(each, on) for each in action for on in resource or ("*",)]
     if len(questions) > MAX_QUESTIONS:
         raise _Usage(f"{len(questions)} questions are more than {MAX_QUESTIONS}")
+    for each in action:
+        if not _ACTION.match(each):
+            raise _Usage(f"{each!r} is no action", "one is asked for by its whole name: s3:GetObject")
     given = _given(entries)
     files = _files(options)
     if files.trust is not None and not resource:

@@ -330,15 +330,6 @@ def _variables(subject: Subject) -> Iterator[Draft]:
                     "the string matches nothing",
                     "write * there, and compare the part in a condition",
                 )
-    for index, name in enumerate(statement.actions or ()):
-        if "${" in name:
-            yield warn(
-                "variable-place",
-                f"there are no variables in Action: {quoted(name)} matches nothing",
-                (*subject.element("Action"), index),
-                "",
-                "name the actions",
-            )
 
 
 def _mfa(subject: Subject) -> Iterator[Draft]:

@@ -350,6 +350,8 @@ def _explained(what: str, refusal: _Refusal, element: str, path: Path) -> tuple[
             return why, fix
     if refusal.detail.startswith(("is ", "has ")):
         return f"it {refusal.detail}", ""
+    if refusal.problem is Problem.NO_STATEMENTS:
+        return "there are no statements", "add one"
     if not refusal.reason:
         return _OF_RESOURCE_CONTROL.get(element, ("", ""))
     if element == "Condition" and len(path) > 3:

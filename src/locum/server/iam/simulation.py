@@ -210,7 +210,10 @@ def _identity(call: Call[Any], holder: User | Role, without: Excluded) -> Iterat
 
 
 def _caller(command: _Simulation, account: str, partition: str) -> Principal:
-    """The simulated caller, and whether it can be one: a resource's policy is simulated for users only (POL-SM-002)."""
+    """The simulated caller; a resource's policy is simulated for users only (POL-SM-002).
+
+    Only such a policy looks at more of the caller than its account, so a role or a group may stand as a user here.
+    """
     named = command.caller_arn
     if named is None and isinstance(command, api.SimulatePrincipalPolicyCommand):
         named = command.policy_source_arn
@@ -250,29 +253,31 @@ def _check_actions(command: _Simulation) -> None:
 def _resources(command: _Simulation) -> tuple[str, ...]:
     """The resources to simulate, ``*`` unless given; InvalidInput for what is no ARN or not what a scenario needs."""
     resources = command.resource_arns or _ANYTHING
-    kinds = set()
-    for resource in resources:
-        if resources == _ANYTHING:
-            break
-        try:
-            parsed = Arn.parse(resource)
-        except ValueError:
-            parsed = None
-        if parsed is None or not (parsed.partition and parsed.service and parsed.resource):
-            raise InvalidInputException(f"ResourceNames are not in a valid ARN format: {resource}.")
-        kinds.add(parsed.kind if parsed.service == "ec2" else "")
-        if command.resource_policy is not None and parsed.service == "iam" and parsed.kind == Role.kind:
+    named = [] if resources == _ANYTHING else [_resource(resource) for resource in resources]
+    if command.resource_policy is not None:
+        if not named:
+            raise InvalidInputException("Invalid Entity Arn: * does not clearly define entity type and name.")
+        if any(resource.service == "iam" and resource.kind == Role.kind for resource in named):
             raise InvalidInputException("Simulation of resource-based policies isn't supported for IAM roles.")
-    if command.resource_policy is not None and resources == _ANYTHING:
-        raise InvalidInputException("Invalid Entity Arn: * does not clearly define entity type and name.")
     scenario = command.resource_handling_option
     if scenario is not None:
         needed = _SCENARIOS.get(scenario)
         if needed is None:
             raise InvalidInputException(f"Invalid resource handling option: {scenario}")
+        kinds = {resource.kind for resource in named if resource.service == "ec2"}
         if lacking := [kind for kind in needed if kind not in kinds]:
             raise InvalidInputException(f"The scenario {scenario} needs resources of the kinds {', '.join(lacking)}.")
     return resources
+
+
+def _resource(text: str) -> Arn:
+    try:
+        parsed = Arn.parse(text)
+    except ValueError:
+        parsed = None
+    if parsed is None or not (parsed.partition and parsed.service and parsed.resource):
+        raise InvalidInputException(f"ResourceNames are not in a valid ARN format: {text}.")
+    return parsed
 
 
 def _context(command: _Simulation) -> Context:
