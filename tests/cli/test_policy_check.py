@@ -74,7 +74,7 @@ def test_an_error_has_file_line_and_column_the_message_of_aws_and_a_hint(check: 
     status, out, err = check(check.write("bad.json", BAD))
     assert status == 1
     assert out.splitlines() == [
-        "bad.json:3:62: error: Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc. "
+        "bad.json:3:63: error: Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc. "
         "[invalid-action]",
         "    Statement[0].Action[1]: an action is a service's prefix, a colon and a name",
         '    hint: write it like "s3:GetObject"',
@@ -131,9 +131,9 @@ def test_json_holds_all_of_it(check: Check) -> None:
         "fix": 'write it like "s3:GetObject"',
         "path": "Statement[0].Action[1]",
         "line": 3,
-        "column": 62,
+        "column": 63,
         "end_line": 3,
-        "end_column": 72,
+        "end_column": 73,
     }
 
 
@@ -141,7 +141,7 @@ def test_standard_input_is_a_file_too(check: Check, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(BAD.encode())))
     outcome = check("-")
     assert outcome.status == 1
-    assert outcome.out.startswith("-:3:62: error: ")
+    assert outcome.out.startswith("-:3:63: error: ")
 
 
 def test_what_is_left_out_is_said(check: Check) -> None:
@@ -180,7 +180,9 @@ def test_nothing_in_a_document_reaches_the_terminal_as_it_is(check: Check) -> No
         '"Effect"', r'"Sid": "\u001b", "Effect"'
     )
     out = check(check.write("evil.json", evil.replace("ledger", r"\u001bledger"))).out
-    assert out
+    out += check(check.write("evil.json", GOOD.replace("arn:aws:s3:::ledger/*", r"\u001b[31m\u0085"))).out
+    assert "31m" in out
+    assert "must be in ARN format" in out
     assert all(each.isprintable() or each == "\n" for each in out)
 
 
@@ -217,4 +219,4 @@ def test_it_runs_as_a_program(check: Check) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stdout.startswith("bad.json:3:62: error: ")
+    assert done.stdout.startswith("bad.json:3:63: error: ")

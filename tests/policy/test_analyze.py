@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +32,7 @@ from locum.policy.overlap import covers
 from locum.policy.patterns import any_of, text_template
 from locum.policy.sizes import SIZES
 
+ROOT = Path(__file__).parents[2]
 NOW = 1_800_000_000
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::ledger/*"}
 TRUST: dict[str, Any] = {
@@ -124,7 +128,7 @@ ERRORS = [
         "Resource vendor must be fully qualified and cannot contain regexes.",
         fact("POL-VA-022"),
     ),
-    (one(NotAction=["iam:*"]), MANAGED, "contradiction", "Statement[0].NotAction", SYNTAX, fact("POL-GR-013")),
+    (one(NotAction=["iam:*"]), MANAGED, "both-forms", "Statement[0].NotAction", SYNTAX, fact("POL-GR-013")),
     (
         when(StringEqual={"aws:username": "a"}),
         MANAGED,
@@ -630,6 +634,32 @@ def test_the_findings_of_one_document_are_bounded() -> None:
     assert len(many) < MAX_CHARACTERS
 
 
+def test_every_code_is_in_the_documentation_and_no_other() -> None:
+    source = ROOT / "src" / "locum" / "policy"
+    used = {
+        argument.value
+        for name in ("advice", "analyze", "condition_advice", "overlap", "refusals")
+        for call in ast.walk(ast.parse((source / f"{name}.py").read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("warn", "suggest", "Draft")
+        for argument in call.args[: 2 if ast.unparse(call.func) == "Draft" else 1]
+        if isinstance(argument, ast.Constant)
+    }
+    table = (ROOT / "docs" / "policy-tools.md").read_text().partition("### Codes")[2].partition("In a program")[0]
+    told = {
+        code for row in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for code in re.findall("`([a-z-]+)`", row)
+    }
+    assert used <= told
+    made = {
+        *(f"invalid-{name}" for name in ("document", "element", "statement", "version", "id", "sid", "effect")),
+        *(f"invalid-{name}" for name in ("principal", "action", "resource", "condition")),
+        *(f"missing-{name}" for name in ("version", "statement", "effect", "principal", "action", "resource")),
+        *("both-forms", "shared-issuer"),
+    }
+    assert told == used | made
+    for text, kind, *_ in (*ERRORS, *ADVICE):
+        assert {each.code for each in found(text, kind)} <= told
+
+
 # --- properties
 
 ACTIONS = [
@@ -701,6 +731,9 @@ DOCUMENTS = st.fixed_dictionaries(
 )
 
 
+CODES = frozenset(re.findall("`([a-z]+(?:-[a-z]+)*)`", (ROOT / "docs" / "policy-tools.md").read_text()))
+
+
 def is_refused(text: str, kind: PolicyKind) -> bool:
     try:
         compile_policy(validate(text, kind), kind)
@@ -715,6 +748,7 @@ def test_errors_are_found_exactly_where_storing_is_refused(made: Any, kind: Poli
     analysis = analyze(text, kind, now=NOW)
     assert analysis.has_errors is is_refused(text, kind)
     lines = text.split("\n")
+    assert {each.code for each in analysis.findings} <= CODES
     for each in analysis.findings:
         assert 1 <= each.column <= len(lines[each.line - 1])
         assert (each.line, each.column) <= (each.end_line, each.end_column)

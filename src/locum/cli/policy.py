@@ -91,4 +91,7 @@ def _text(file: str, finding: Finding) -> str:
     lines.append(f"    {finding.path}{': ' if finding.why else ''}{finding.why}")
     if finding.fix:
         lines.append(f"    hint: {finding.fix}")
-    return "\n".join(lines)
+    # AWS's messages quote the document as it is.
+    return "\n".join(
+        "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line) for line in lines
+    )

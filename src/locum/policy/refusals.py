@@ -327,7 +327,7 @@ def _statement(members: Mapping[str, str]) -> str:
 
 
 def _draft(what: str, refusal: _Refusal, path: Path, element: str, *, named: bool = False) -> Draft:
-    code = {"missing": f"missing-{element.lower()}", "twins": "contradiction"}.get(what)
+    code = {"missing": f"missing-{element.lower()}", "twins": "both-forms"}.get(what)
     if code is None:
         code = f"invalid-{what.lower().removeprefix('not')}" if what in (*_TOP, *_ELEMENTS) else "invalid-element"
         if what in ("document", "statement"):
