@@ -186,7 +186,6 @@ def test_nothing_in_a_document_reaches_the_terminal_as_it_is(check: Check) -> No
     assert all(each.isprintable() or each == "\n" for each in out)
 
 
-@pytest.mark.facts("POL-LM-003")
 def test_the_limits_of_an_account_of_the_data_directory_count(check: Check) -> None:
     settings = Settings(data=check.directory / "locum-data")
     data = open_data(settings, create=True)

@@ -16,38 +16,34 @@ ACCOUNT = Account(id="111122223333", name="ops", created=0)
 @pytest.mark.parametrize(
     ("name", "default", "maximum"),
     [
-        pytest.param("PolicySize", 6_144, 6_144, marks=pytest.mark.facts("POL-LM-001")),
-        pytest.param("UserPolicySize", 2_048, 2_048, marks=pytest.mark.facts("POL-LM-002")),
-        pytest.param("GroupPolicySize", 5_120, 5_120, marks=pytest.mark.facts("POL-LM-002")),
-        pytest.param("RolePolicySize", 10_240, 10_240, marks=pytest.mark.facts("POL-LM-002")),
-        pytest.param("ACLSizePerRole", 2_048, 8_192, marks=pytest.mark.facts("POL-LM-003")),
-        pytest.param("PoliciesPerUser", 10, 20, marks=pytest.mark.facts("POL-LM-005")),
-        pytest.param("PoliciesPerRole", 10, 25, marks=pytest.mark.facts("POL-LM-005")),
-        pytest.param("PoliciesPerGroup", 10, 10, marks=pytest.mark.facts("POL-LM-005")),
-        pytest.param("VersionsPerPolicy", 5, 5, marks=pytest.mark.facts("POL-LM-006")),
-        *(
-            pytest.param(name, default, maximum, marks=pytest.mark.facts("POL-LM-009"))
-            for name, default, maximum in (
-                ("PoliciesPerAccount", 1_500, 5_000),
-                ("GroupsPerAccount", 300, 500),
-                ("RolesPerAccount", 1_000, 10_000),
-                ("InstanceProfilesPerAccount", 1_000, 10_000),
-                ("UsersPerAccount", 5_000, 5_000),
-                ("OpenIDConnectProvidersPerAccount", 100, 700),
-                ("SAMLProvidersPerAccount", 100, 100),
-                ("GroupsPerUser", 10, 10),
-                ("AccessKeysPerUser", 2, 2),
-                ("MFADevicesPerUser", 8, 8),
-                ("TagsPerEntity", 50, 50),
-            )
-        ),
-        pytest.param("ClientIdsPerOpenIdConnectProvider", 100, 100, marks=pytest.mark.facts("IAM-GEN-072")),
-        pytest.param("InstanceSessionsPerInstanceProfile", 1, 1, marks=pytest.mark.facts("IAM-GEN-072")),
+        ("ACLSizePerRole", 2_048, 8_192),
+        ("AccessKeysPerUser", 2, 2),
+        ("ClientIdsPerOpenIdConnectProvider", 100, 100),
+        ("GroupPolicySize", 5_120, 5_120),
+        ("GroupsPerAccount", 300, 500),
+        ("GroupsPerUser", 10, 10),
+        ("InstanceProfilesPerAccount", 1_000, 10_000),
+        ("InstanceSessionsPerInstanceProfile", 1, 1),
+        ("MFADevicesPerUser", 8, 8),
+        ("OpenIDConnectProvidersPerAccount", 100, 700),
+        ("PoliciesPerAccount", 1_500, 5_000),
+        ("PoliciesPerGroup", 10, 10),
+        ("PoliciesPerRole", 10, 25),
+        ("PoliciesPerUser", 10, 20),
+        ("PolicySize", 6_144, 6_144),
+        ("RolePolicySize", 10_240, 10_240),
+        ("RolesPerAccount", 1_000, 10_000),
+        ("SAMLProvidersPerAccount", 100, 100),
+        ("TagsPerEntity", 50, 50),
+        ("UserPolicySize", 2_048, 2_048),
+        ("UsersPerAccount", 5_000, 5_000),
+        ("VersionsPerPolicy", 5, 5),
     ],
 )
 def test_a_new_account_has_the_default_which_can_be_raised_to_the_maximum(
     name: str, default: int, maximum: int
 ) -> None:
+    assert len(LIMITS) == 22
     assert limit(None, name) == limit(ACCOUNT, name) == default
     assert limit(with_limits(ACCOUNT, {name: maximum}), name) == maximum
     with pytest.raises(LimitError, match=f"{name} can be 0 to {maximum}"):

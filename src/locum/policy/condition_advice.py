@@ -217,7 +217,7 @@ def _value(subject: Subject, operator: Operator, key: str, value: str, path: Pat
 
 
 def _expired(subject: Subject, condition: Condition, path: Path) -> Iterator[Draft]:
-    now, operator = subject.now, condition.operator
+    now, operator = subject.moment, condition.operator
     if now is None or condition.key.lower() not in ("aws:currenttime", "aws:epochtime") or not condition.values:
         return
     if not operator.base.startswith("DateLess") or operator.quantifier == "ForAllValues":

@@ -106,14 +106,17 @@ class Located(NamedTuple):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """A statement to look at; ``variables`` tells whether ``${…}`` has a meaning, ``now`` is epoch seconds."""
+    """A statement to look at.
+
+    ``variables`` tells whether ``${…}`` has a meaning, ``moment`` is the time in epoch seconds where it is known.
+    """
 
     index: int
     statement: Statement
     kind: PolicyKind
     variables: bool
     conditions: tuple[Located, ...]
-    now: int | None
+    moment: int | None
 
     @property
     def path(self) -> Path:

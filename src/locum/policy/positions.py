@@ -98,7 +98,9 @@ def locate(text: str) -> Positions:
     """
     text = text[:MAX_CHARACTERS]
     lines = [0, *(found.end() for found in re.finditer("\n", text))]
-    values: dict[Path, Span] = {(): Span(len(text) - len(text.lstrip()), max(len(text.rstrip()), 1))}
+    body = text.strip()
+    begin = text.index(body[0]) if body else 0
+    values: dict[Path, Span] = {(): Span(begin, begin + max(len(body), 1))}
     keys: dict[Path, Span] = {}
     repeated: dict[Path, Span] = {}
     opened: list[tuple[Path, int, bool]] = []  # path, where it began, whether it is a list

@@ -347,7 +347,7 @@ def _explained(what: str, refusal: _Refusal, element: str, path: Path) -> tuple[
         return refusal.detail.removeprefix("has an "), _nearest(str(path[-1]), path)
     for start, why, fix in _REASONS:
         if refusal.reason.startswith(start):
-            return why, fix
+            return why, fix.replace("KEY", refusal.reason.removeprefix(start).split(" ")[0])
     if refusal.detail.startswith(("is ", "has ")):
         return f"it {refusal.detail}", ""
     if refusal.problem is Problem.NO_STATEMENTS:
@@ -447,8 +447,8 @@ _REASONS: Final = (
     (
         "A condition on ",
         "many customers of this issuer share it: without the condition every one of them is trusted",
-        'add a condition such as "StringEquals": {"token.actions.githubusercontent.com:sub": '
-        '"repo:OWNER/NAME:ref:refs/heads/main"}; it must be positive and must fail where the claim is missing',
+        'add "StringEquals": {"KEY": "…"} with the tenant, or the part of it, that is meant; the condition must be '
+        "positive and must fail where the claim is missing",
     ),
     (
         "A condition block must be present",
