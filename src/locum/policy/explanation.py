@@ -193,10 +193,11 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
         return not self.complete and not any(fix.text.startswith(IMPOSSIBLE) for fix in self.fixes)
 
     def seen_from(self, account: str) -> Explanation:
-        """What readers of one account may see: across accounts, the policies of the other account are left out.
+        """The part of an explanation that is one account's own: across accounts, the other account's policies go.
 
-        The rule of POL-MSG-008: a foreign caller does not learn what the resource's policies say, nor whether the
-        resource exists.
+        The rule of POL-MSG-008: a foreign caller does not learn what the resource's policies say.  What remains was
+        found with the resource's tags in the context; for a reader who must not even learn that the resource exists
+        (STS-E-017), explain the request without them and with a resource policy that allows everybody.
         """
         if not self.decision.cross_account:
             return self

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from locum import errors
 from locum.api.iam import access_keys, policies, roles, types, users
 from locum.api.shapes import Command
+from locum.core.limits import LIMITS
 from locum.server.iam.answers import merged_tags, without_tags
-from locum.server.iam.limits import QUOTAS
 from locum.store import Conflict, Key
 from locum.wire.sigv4 import Credentials
 
@@ -594,7 +594,7 @@ def test_names_and_paths_have_their_lengths(world: World) -> None:
 
 @pytest.mark.facts("IAM-GEN-072", "POL-LM-009", "POL-LM-005", "POL-LM-001", "POL-LM-003")
 def test_quotas_are_the_defaults_of_aws() -> None:
-    assert QUOTAS == {
+    expected = {
         "ACLSizePerRole": 2_048,
         "AccessKeysPerUser": 2,
         "PoliciesPerAccount": 1_500,
@@ -604,3 +604,4 @@ def test_quotas_are_the_defaults_of_aws() -> None:
         "RolesPerAccount": 1_000,
         "UsersPerAccount": 5_000,
     }
+    assert {name: LIMITS[name].default for name in expected} == expected

@@ -276,7 +276,7 @@ def test_the_source_is_the_caller_unless_another_is_named(world: World) -> None:
             {"user_alice_p", "own", "IAMReadOnlyAccess"},
         ),
     ],
-    ids=repr,
+    ids=lambda value: repr(sorted(value)) if isinstance(value, set) else repr(value),
 )
 def test_policies_are_left_out_by_kind_arn_and_name(world: World, identifier: PolicyIdentifier, left: set[str]) -> None:
     world.user("alice", text(allow("iam:*")))

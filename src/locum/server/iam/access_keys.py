@@ -57,7 +57,7 @@ def _key(call: Call[Any], owner: str) -> Stored[AccessKey]:
 def create_access_key(call: Call[api.CreateAccessKeyCommand]) -> api.CreateAccessKeyResponse:
     """Make a key; this answer is the only one that holds its secret (IAM-KEY-001, IAM-KEY-002)."""
     owner, name = _owner(call)
-    check_quota("AccessKeysPerUser", len(_keys(call, owner)) + 1)
+    check_quota(call, "AccessKeysPerUser", len(_keys(call, owner)) + 1)
     key_id = arn.access_key_id("AKIA", call.account, call.random(_KEY_BYTES))
     secret = secret_access_key(call.random(_SECRET_BYTES))
     key = AccessKey(

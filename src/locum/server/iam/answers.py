@@ -11,11 +11,11 @@ import msgspec
 
 from locum import arn
 from locum.api.iam import types
+from locum.core.limits import LIMITS
 from locum.core.records import Role, User
 from locum.core.token import Purpose, TokenNotIntact
 from locum.errors import InvalidInputException, LimitExceededException, ValidationError
 from locum.server.handlers import Call
-from locum.server.iam.limits import MAXIMUM_TAGS
 
 __all__ = [
     "Page",
@@ -64,8 +64,7 @@ def merged_tags(old: dict[str, str], new: Iterable[types.Tag], *, folded: bool) 
     """``old`` with ``new`` put over it.
 
     ``folded``: keys are compared without regard to case, as for users and roles (IAM-GEN-061).  InvalidInput for a key
-    twice in ``new`` (IAM-GEN-062), LimitExceeded beyond
-    :data:`~locum.server.iam.limits.MAXIMUM_TAGS` (IAM-GEN-063).
+    twice in ``new`` (IAM-GEN-062), LimitExceeded beyond 50 tags, which no account can change (IAM-GEN-063).
     """
     fold: Callable[[str], str] = str.lower if folded else str
     given: dict[str, types.Tag] = {}
@@ -77,7 +76,7 @@ def merged_tags(old: dict[str, str], new: Iterable[types.Tag], *, folded: bool) 
         given[fold(tag.key)] = tag
     merged = {key: value for key, value in old.items() if fold(key) not in given}
     merged |= {tag.key: tag.value for tag in given.values()}
-    if len(merged) > MAXIMUM_TAGS:
+    if len(merged) > LIMITS["TagsPerEntity"].maximum:
         raise LimitExceededException("The number of tags has reached the maximum limit.")
     return merged
 

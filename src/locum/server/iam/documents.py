@@ -47,11 +47,11 @@ def aws_managed_policies() -> Iterator[ManagedPolicy]:
     yield from sorted(AWS_POLICIES.values(), key=lambda each: each.key[2])
 
 
-def check_identity(text: str, *, managed: bool) -> None:
+def check_identity(call: Call[Any], text: str, *, managed: bool) -> None:
     """Refuse a document that cannot be an identity policy (POL-VA-002, POL-VA-005, POL-VA-059)."""
     validate(text, PolicyKind.MANAGED if managed else PolicyKind.INLINE)
     if managed:
-        check_quota("PolicySize", size(text))
+        check_quota(call, "PolicySize", size(text))
 
 
 def check_arn(text: str) -> None:
@@ -93,7 +93,7 @@ def check_boundary(call: Call[Any], policy_arn: str) -> None:
 def stored_trust(call: Call[Any], text: str) -> str:
     """The trust policy as it is stored: users and roles by unique id, which must exist (POL-PR-010, POL-PR-011)."""
     policy = validate(text, PolicyKind.TRUST)
-    check_quota("ACLSizePerRole", size(text))
+    check_quota(call, "ACLSizePerRole", size(text))
     ids: dict[str, str] = {}
     for name in named_entities(policy):
         if arn.is_unique_id(name):

@@ -23,7 +23,7 @@ from locum.errors import (
 from locum.server.handlers import Call
 from locum.server.iam import documents
 from locum.server.iam.answers import Page, merged_tags, page, tags_of, without_tags
-from locum.server.iam.limits import INLINE_SIZES, Quota, check_quota
+from locum.server.iam.limits import check_quota, most
 from locum.store.records import Stored
 
 __all__ = [
@@ -53,13 +53,14 @@ class Holding(NamedTuple):
     """What is particular to one kind of holder."""
 
     noun: str
-    attached: Quota
-    total: Quota
+    attached: str
+    inline: str
+    total: str
 
 
 HOLDINGS: Final[Mapping[str, Holding]] = {
-    User.kind: Holding("user", "PoliciesPerUser", "UsersPerAccount"),
-    Role.kind: Holding("role", "PoliciesPerRole", "RolesPerAccount"),
+    User.kind: Holding("user", "PoliciesPerUser", "UserPolicySize", "UsersPerAccount"),
+    Role.kind: Holding("role", "PoliciesPerRole", "RolePolicySize", "RolesPerAccount"),
 }
 
 
@@ -84,7 +85,7 @@ def check_free(call: Call[Any], kind: type[User] | type[Role], name: str) -> Non
 
 def create(call: Call[Any], record: User | Role) -> None:
     """Write a new holder; LimitExceeded where the account has as many as it may have (POL-LM-009)."""
-    check_quota(HOLDINGS[record.kind].total, call.records.count(type(record), call.account) + 1)
+    check_quota(call, HOLDINGS[record.kind].total, call.records.count(type(record), call.account) + 1)
     call.records.create(record)
 
 
@@ -105,12 +106,12 @@ def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     """Write an inline policy over the one of the same name (IAM-USR-005, IAM-ROL-009)."""
     stored = holder(call, kind)
     command = call.command
-    documents.check_identity(command.policy_document, managed=False)
+    documents.check_identity(call, command.policy_document, managed=False)
     policies = stored.record.inline | {command.policy_name: command.policy_document}
-    most = INLINE_SIZES[kind.kind]
-    if sum(documents.size(each) for each in policies.values()) > most:
+    allowed = most(call, HOLDINGS[kind.kind].inline)
+    if sum(documents.size(each) for each in policies.values()) > allowed:
         noun = HOLDINGS[kind.kind].noun
-        raise LimitExceededException(f"Maximum policy size of {most} bytes exceeded for {noun} {stored.record.name}")
+        raise LimitExceededException(f"Maximum policy size of {allowed} bytes exceeded for {noun} {stored.record.name}")
     return _save(call, stored, inline=policies)
 
 
@@ -146,7 +147,7 @@ def attach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     documents.check_attachable(call, policy)
     if policy in stored.record.attached:
         return types.Nothing()
-    check_quota(HOLDINGS[kind.kind].attached, len(stored.record.attached) + 1)
+    check_quota(call, HOLDINGS[kind.kind].attached, len(stored.record.attached) + 1)
     return _save(call, stored, attached=(*stored.record.attached, policy))
 
 

@@ -1,53 +1,23 @@
-"""How much of everything there may be: AWS's default quotas in one table (POL-LM-001…009, IAM-GEN-072)."""
+"""Refusing what is beyond a quota; the quotas themselves, and each account's own, are in :mod:`locum.core.limits`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any
 
+from locum.core.limits import limit
 from locum.errors import LimitExceededException
+from locum.server.handlers import Call
 
-__all__ = ["INLINE_SIZES", "MAXIMUM_TAGS", "MAXIMUM_VERSIONS", "QUOTAS", "Quota", "check_quota"]
-
-Quota = Literal[
-    "ACLSizePerRole",
-    "AccessKeysPerUser",
-    "PoliciesPerAccount",
-    "PoliciesPerRole",
-    "PoliciesPerUser",
-    "PolicySize",
-    "RolesPerAccount",
-    "UsersPerAccount",
-]
-"""The quotas that AWS calls by name."""
-
-QUOTAS: Final[Mapping[Quota, int]] = MappingProxyType(
-    {
-        "ACLSizePerRole": 2_048,
-        "AccessKeysPerUser": 2,
-        "PoliciesPerAccount": 1_500,
-        "PoliciesPerRole": 10,
-        "PoliciesPerUser": 10,
-        "PolicySize": 6_144,
-        "RolesPerAccount": 1_000,
-        "UsersPerAccount": 5_000,
-    }
-)
-"""Quota → the most that is allowed: entities, or counted characters of a document (POL-LM-001, POL-LM-003)."""
-
-INLINE_SIZES: Final[Mapping[str, int]] = MappingProxyType({"user": 2_048, "role": 10_240})
-"""Kind of holder → counted characters of all its inline policies together (POL-LM-002)."""
-
-MAXIMUM_TAGS: Final = 50
-"""Tags of one entity (IAM-GEN-060)."""
-
-MAXIMUM_VERSIONS: Final = 5
-"""Versions of a managed policy that exist at a time (POL-LM-006)."""
+__all__ = ["check_quota", "most"]
 
 
-def check_quota(quota: Quota, amount: int) -> None:
+def most(call: Call[Any], quota: str) -> int:
+    """The most that a quota allows in the account that the call acts in."""
+    return limit(call.account_record, quota)
+
+
+def check_quota(call: Call[Any], quota: str, amount: int) -> None:
     """LimitExceeded, in AWS's words, where ``amount`` is more than a quota allows (IAM-GEN-072)."""
-    most = QUOTAS[quota]
-    if amount > most:
-        raise LimitExceededException(f"Cannot exceed quota for {quota}: {most}")
+    allowed = most(call, quota)
+    if amount > allowed:
+        raise LimitExceededException(f"Cannot exceed quota for {quota}: {allowed}")

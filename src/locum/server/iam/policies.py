@@ -20,7 +20,7 @@ from locum.errors import (
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
 from locum.server.iam.answers import merged_tags, moment, new_id, page, tags_of, without_tags
-from locum.server.iam.limits import MAXIMUM_VERSIONS, check_quota
+from locum.server.iam.limits import check_quota, most
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -108,7 +108,7 @@ def create_policy(call: Call[api.CreatePolicyCommand]) -> api.CreatePolicyRespon
         raise EntityAlreadyExistsException(
             f"A policy called {command.policy_name} already exists. Duplicate names are not allowed."
         )
-    documents.check_identity(command.policy_document, managed=True)
+    documents.check_identity(call, command.policy_document, managed=True)
     now = int(call.now)
     policy = ManagedPolicy(
         account=call.account,
@@ -123,7 +123,7 @@ def create_policy(call: Call[api.CreatePolicyCommand]) -> api.CreatePolicyRespon
         last_number=1,
         description=command.description or None,
     )
-    check_quota("PoliciesPerAccount", call.records.count(ManagedPolicy, call.account) + 1)
+    check_quota(call, "PoliciesPerAccount", call.records.count(ManagedPolicy, call.account) + 1)
     call.records.create(policy)
     return api.CreatePolicyResponse(policy=_shown(call, policy, tags=tags_of(policy.tags) or None))
 
@@ -199,10 +199,11 @@ def create_policy_version(call: Call[api.CreatePolicyVersionCommand]) -> api.Cre
     command = call.command
     stored = _own(call, "Cannot create policy versions for policies outside your own account.")
     policy = stored.record
-    documents.check_identity(command.policy_document, managed=True)
-    if len(policy.versions) >= MAXIMUM_VERSIONS:
+    documents.check_identity(call, command.policy_document, managed=True)
+    allowed = most(call, "VersionsPerPolicy")
+    if len(policy.versions) >= allowed:
         raise LimitExceededException(
-            f"A managed policy can have up to {MAXIMUM_VERSIONS} versions. Before you create a new version, "
+            f"A managed policy can have up to {allowed} versions. Before you create a new version, "
             "you must delete an existing version."
         )
     now, number = int(call.now), policy.last_number + 1
