@@ -23,7 +23,7 @@ def explain(ask: Ask, policies: Policies) -> Explanation:
     decision = decide(ask, policies)
     tracer = Tracer(ask, policies)
     layers = tuple(tracer.layer(stage, decision.statements) for stage in stages(ask, policies))
-    steps, complete = remedies(ask, policies)
+    steps, complete = remedies(ask, policies, tracer)
     return Explanation(
         decision=decision,
         asked=_asked(ask, layers),

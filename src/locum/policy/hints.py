@@ -1,7 +1,7 @@
 """Why an element of a statement did not fit, or fitted by surprise: the classic mistakes in plain words.
 
-A hint is only given where it is true: what would have matched otherwise is tried with the functions that the compiler
-uses.  None of this is needed for a decision.
+Where a hint says what would have matched, that was tried with the functions that the compiler uses.  None of this is
+needed for a decision.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ next refusal is the next obstacle.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -80,8 +79,12 @@ class _Change(NamedTuple):
     text: str
 
 
-def remedies(ask: Ask, policies: Policies) -> tuple[list[Step], bool]:
-    """The steps that lead from a refusal to an allowed request, and whether they are all that it takes."""
+def remedies(ask: Ask, policies: Policies, tracer: Tracer | None = None) -> tuple[list[Step], bool]:
+    """The steps that lead from a refusal to an allowed request, and whether they are all that it takes.
+
+    ``tracer`` is one that has looked at the same question and policies already.
+    """
+    tracer = tracer or Tracer(ask, policies)
     steps: list[Step] = []
     changed: set[str] = set()
     while not (decision := decide(ask, policies)).allowed:
@@ -91,14 +94,15 @@ def remedies(ask: Ask, policies: Policies) -> tuple[list[Step], bool]:
             steps.append(Step(Fix(decision.layer, never), ask, policies))
             return steps, False
         if decision.effect is Effect.EXPLICIT_DENY:
-            step = _lift(ask, policies, decision, changed)
+            step = _lift(ask, policies, decision, changed, tracer)
         else:
-            step = _grant(ask, policies, decision.layer, changed)
+            step = _grant(ask, policies, decision.layer, changed, tracer)
         if step is None:
             return steps, False
         steps.append(step)
         changed.update(key for key in _different(ask.context, step.ask.context))
         ask, policies = step.ask, step.policies
+        tracer = Tracer(ask, policies)
     return steps, True
 
 
@@ -121,10 +125,9 @@ def _impossible(ask: Ask, decision: Decision) -> str | None:
 # --- explicit denies
 
 
-def _lift(ask: Ask, policies: Policies, decision: Decision, changed: set[str]) -> Step | None:
+def _lift(ask: Ask, policies: Policies, decision: Decision, changed: set[str], tracer: Tracer) -> Step | None:
     """What keeps the deciding Deny from applying: another value in the request, or its removal."""
     reference = decision.statements[0]
-    tracer = Tracer(ask, policies)
     for stage in stages(ask, policies):
         if stage.layer is not decision.layer:
             continue
@@ -157,9 +160,8 @@ def _lifted(ask: Ask, policies: Policies, stage: Stage, policy: CompiledPolicy, 
 # --- implicit denies
 
 
-def _grant(ask: Ask, policies: Policies, layer: Layer, changed: set[str]) -> Step | None:
+def _grant(ask: Ask, policies: Policies, layer: Layer, changed: set[str], tracer: Tracer) -> Step | None:
     """What makes a layer allow: the smallest change of its nearest miss, or else a statement more."""
-    tracer = Tracer(ask, policies)
     for stage in stages(ask, policies):
         if stage.layer is not layer:
             continue
@@ -448,10 +450,18 @@ def _values_near(operator: Operator, text: str) -> Iterator[str]:
     base = operator.base
     yield text.partition("/")[0] if base == "IpAddress" else text
     if base.startswith("Numeric"):
-        with contextlib.suppress(ArithmeticError):
-            yield from (str(Decimal(text) - 1), str(Decimal(text) + 1))
+        number = _number(text)
+        if number is not None:
+            yield from (str(number - 1), str(number + 1))
     elif base.startswith("Date"):
         yield from _ANYTHING[-2:]
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # a variable without a value
+        return None
 
 
 def _set_to(name: str, relation: str, text: str, current: str | tuple[str, ...] | None) -> str:

@@ -118,11 +118,13 @@ def shortened(values: Iterable[str]) -> tuple[str, ...]:
 class Tracer:
     """Reports on one request; counts what it lists, so that all reports together stay bounded."""
 
-    __slots__ = ("_action", "_ask", "_has_boundary", "_left")
+    __slots__ = ("_action", "_ask", "_checked", "_has_boundary", "_left", "_policies")
 
     def __init__(self, ask: Ask, policies: Policies) -> None:
         self._ask = ask
         self._action = ask.action.lower()
+        self._policies = policies  # keeps alive what _checked knows by identity
+        self._checked: dict[tuple[int, int, bool], list[Check]] = {}
         self._has_boundary = policies.boundary is not None
         self._left = MAX_DETAIL
 
@@ -220,6 +222,9 @@ class Tracer:
 
     def checks(self, policy: CompiledPolicy, source: Policy, index: int, stage: Stage) -> list[Check]:
         """Every element and condition of a statement against the request."""
+        known = self._checked.get((id(policy), index, stage.names))
+        if known is not None:
+            return known
         ask = self._ask
         statement, variables = source.statements[index], source.has_variables
         tests = elements_of(statement, variables=variables)
@@ -235,6 +240,7 @@ class Tracer:
             self._condition(condition, held=test(ask.context), variables=variables, deny=statement.effect == "Deny")
             for condition, test in zip(statement.conditions, tests.conditions, strict=True)
         ]
+        self._checked[id(policy), index, stage.names] = checks
         return checks
 
     def _principal(self, statement: Statement, named: Principals, *, held: bool) -> Check:
