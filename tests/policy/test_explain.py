@@ -30,7 +30,16 @@ from locum.policy import (
     explain,
     load,
 )
-from locum.policy.explanation import IMPOSSIBLE, MAX_FIXES, MAX_JSON, MAX_POLICIES, MAX_STATEMENTS, MAX_TEXT, MAX_VALUES
+from locum.policy.explanation import (
+    IMPOSSIBLE,
+    MAX_EXAMINED,
+    MAX_FIXES,
+    MAX_JSON,
+    MAX_POLICIES,
+    MAX_STATEMENTS,
+    MAX_TEXT,
+    MAX_VALUES,
+)
 from locum.policy.remedy import remedies
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "nearest_miss.jsonl"
@@ -682,6 +691,38 @@ def test_the_deciding_statement_is_listed_however_many_others_apply() -> None:
     )
     explanation = explain(ask(), policies)
     assert deciding(explanation, "last").sid == "Last"
+
+
+def test_the_work_on_nearest_misses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from locum.policy import trace
+    from locum.policy.compile import elements_of
+
+    looked_at: list[object] = []
+
+    def counting(statement: Any, *, variables: bool) -> Any:
+        looked_at.append(statement)
+        return elements_of(statement, variables=variables)
+
+    monkeypatch.setattr(trace, "elements_of", counting)
+    failing = [allow(Condition={"StringEquals": {"a:b": str(n)}}) for n in range(500)]
+    policies = Policies(identity=tuple(policy(PolicyKind.INLINE, f"p{n}", *failing) for n in range(4)))
+    explanation = explain(ask(keys={"a:b": "x"}), policies)
+    assert [each.nearest is not None for each in explanation.layers[0].policies] == [True] * 4
+    assert explanation.complete
+    assert len(looked_at) < 2 * MAX_EXAMINED
+
+
+def test_the_value_that_came_closest_is_found_among_many() -> None:
+    values = [f"team-{n}" for n in range(400)]
+    condition = {"StringEquals": {"aws:PrincipalTag/team": values}}
+    policies = Policies(identity=(policy(PolicyKind.INLINE, "p", allow(Condition=condition)),))
+    (check,) = deciding(explain(ask(keys={"aws:PrincipalTag/team": "Team-387"}), policies), "p").failed
+    assert check.hint == "the values differ only by case"
+    resources = [f"arn:aws:sqs:eu-west-1:{ACCOUNT}:jobs-{n}" for n in range(400)]
+    policies = Policies(identity=(policy(PolicyKind.INLINE, "p", allow(resource=resources)),))
+    asked = ask(resource=f"arn:aws:sqs:eu-west-1:{OTHER}:jobs-387")
+    (check,) = deciding(explain(asked, policies), "p").failed
+    assert check.hint.startswith("the ARN differs in its account")
 
 
 def test_the_detail_of_all_statements_together_is_bounded() -> None:

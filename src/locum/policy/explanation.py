@@ -17,6 +17,7 @@ __all__ = [
     "IMPOSSIBLE",
     "MAX_CHECKS",
     "MAX_DETAIL",
+    "MAX_EXAMINED",
     "MAX_FIXES",
     "MAX_JSON",
     "MAX_KEYS",
@@ -49,6 +50,8 @@ MAX_TEXT: Final = 1_024
 """Characters of one value; a longer one ends in ``…``."""
 MAX_FIXES: Final = 6
 """Obstacles that are named one after another."""
+MAX_EXAMINED: Final = 64
+"""Statements that are compared element by element in search of nearest misses; further ones are passed over."""
 MAX_DETAIL: Final = 1_000_000
 """Characters of values in all statements together; beyond them statements are listed without their checks."""
 MAX_JSON: Final = 16_777_216

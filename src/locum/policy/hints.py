@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from .. import arn as arns
 from .compile import resource_test
-from .conditions import OPERATORS, Operator, Reading, readable
+from .conditions import OPERATORS, Operator, Reading, Test, readable
 from .context import Context
 from .document import Condition, Principals, Statement
 from .patterns import Variable, Wild, any_of, match_actions, substitute, text_template
@@ -38,8 +38,10 @@ _Covers: TypeAlias = Callable[[str], bool]
 """Whether a pattern would cover the resource or value in question."""
 
 _PARTS: Final = ("prefix", "partition", "service", "region", "account", "resource")
-_COMPARED: Final = 512
-"""How many values of a list are looked through for the one that came closest."""
+_COMPARED: Final = 24
+"""How many values of a list are tried for the one that came closest."""
+_BEGINNING: Final = 64
+"""Characters by which those are chosen from a longer list."""
 
 
 def resolved(text: str, context: Context) -> str:
@@ -68,6 +70,19 @@ def unresolved(text: str, context: Context) -> str:
         if isinstance(piece, Variable) and substitute((piece,), context) is None:
             return _written(piece)
     return ""
+
+
+def _likeliest(values: Sequence[str], given: str) -> Sequence[str]:
+    """Those of many values that are worth a closer look: the ones that begin most like the request's."""
+    if len(values) <= _COMPARED:
+        return values
+    wanted = given[:_BEGINNING].lower()
+
+    def alike(value: str) -> int:
+        pairs = zip(value[:_BEGINNING].lower(), wanted, strict=False)
+        return next((n for n, (theirs, ours) in enumerate(pairs) if theirs != ours), _BEGINNING)
+
+    return sorted(values, key=alike, reverse=True)[:_COMPARED]
 
 
 def described(values: Sequence[str], *, last: str = "or") -> str:
@@ -159,7 +174,7 @@ def action_hint(statement: Statement, action: str, *, held: bool) -> str:
     if held:
         return ""
     vendor = action.lower().partition(":")[0]
-    for each in actions:
+    for each in _likeliest(actions, action):
         theirs, colon, named = each.partition(":")
         if match_actions([each], generous=True)(action.lower()):
             return f"{each} allows nothing: {'the service has a wildcard' if colon else 'it names no service'}"
@@ -180,7 +195,7 @@ def resource_hint(statement: Statement, resource: str, context: Context, *, vari
     if resource == "*":
         return "the action is asked for without a resource, which only Resource * covers"
     best = (99, "")
-    for pattern in patterns[:_COMPARED]:
+    for pattern in _likeliest(patterns, resource):
         best = min(
             best, _resource_difference(statement, pattern, resource, context, variables), key=lambda found: found[0]
         )
@@ -250,8 +265,8 @@ def _glob(pattern: str, text: str) -> bool:
 # --- conditions
 
 
-def condition_hint(condition: Condition, context: Context, *, variables: bool, deny: bool, held: bool) -> str:
-    """Why a condition does not hold, or why it holds although the request lacks the key."""
+def condition_hint(condition: Condition, test: Test, context: Context, *, variables: bool, held: bool) -> str:
+    """Why a condition does not hold, or why it holds although the request lacks the key; ``test`` is it, compiled."""
     operator = condition.operator
     value = context.get(condition.key.lower())
     if operator.base == "Null":
@@ -262,23 +277,26 @@ def condition_hint(condition: Condition, context: Context, *, variables: bool, d
         return SEVERAL_VALUES
     if held and not operator.negated:
         return ""
-    values = condition.values[:_COMPARED]
+    key = condition.key.lower()
+    given = [each for each in ((value,) if isinstance(value, str) else value) if test({**context, key: each}) is held]
+    if not given:
+        return ""
+    values = _likeliest(condition.values, given[0])
     if any("${" in each for each in values):
         if not variables:
             return _NOT_EXPANDED
         for each in values:
             if missing := unresolved(each, context):
                 return f"{missing} has no value in this request, so nothing equals it"
-    many = (value,) if isinstance(value, str) else value
-    failing = [each for each in many if _matches(operator.base, values, each, context, variables) is operator.negated]
-    for given in many if held else failing:
-        if hint := _value_hint(operator, values, given, context, variables):
-            return hint
+    if held is operator.negated:
+        for each in given[:_COMPARED]:
+            if hint := _value_hint(operator, values, each, context, variables):
+                return hint
     if held:
         return ""
     if operator.quantifier == "ForAllValues":
         listed = "among" if operator.negated else "not among"
-        return f"{listed} the policy's values: {described(failing, last='and')}"
+        return f"{listed} the policy's values: {described(given, last='and')}"
     return "the value is one of those that the condition leaves out" if operator.negated else ""
 
 
@@ -303,8 +321,6 @@ def _matches(base: str, values: Sequence[str], given: str, context: Context, var
 def _value_hint(operator: Operator, values: Sequence[str], given: str, context: Context, variables: bool) -> str:
     """What sets one value of the request apart from the policy's values, none of which it matches."""
     base = operator.base
-    if _matches(base, values, given, context, variables):
-        return ""
     texts = [resolved(each, context) if variables else each for each in values]
     if base in ("StringEquals", "StringEqualsIgnoreCase") and _matches("StringLike", values, given, context, variables):
         like = Operator("StringLike", negated=operator.negated)

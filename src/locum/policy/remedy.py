@@ -102,7 +102,7 @@ def remedies(ask: Ask, policies: Policies, tracer: Tracer | None = None) -> tupl
         steps.append(step)
         changed.update(key for key in _different(ask.context, step.ask.context))
         ask, policies = step.ask, step.policies
-        tracer = Tracer(ask, policies)
+        tracer = tracer.following(ask, policies)
     return steps, True
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from .compile import CompiledPolicy, StatementRef, elements_of
+from .conditions import Test
 from .document import Condition, Policy, Principals, Statement
 from .evaluate import (
     NEVER,
@@ -24,6 +25,7 @@ from .evaluate import (
 from .explanation import (
     MAX_CHECKS,
     MAX_DETAIL,
+    MAX_EXAMINED,
     MAX_POLICIES,
     MAX_STATEMENTS,
     MAX_TEXT,
@@ -118,15 +120,20 @@ def shortened(values: Iterable[str]) -> tuple[str, ...]:
 class Tracer:
     """Reports on one request; counts what it lists, so that all reports together stay bounded."""
 
-    __slots__ = ("_action", "_ask", "_checked", "_has_boundary", "_left", "_policies")
+    __slots__ = ("_action", "_ask", "_checked", "_examinable", "_has_boundary", "_left", "_policies")
 
-    def __init__(self, ask: Ask, policies: Policies) -> None:
+    def __init__(self, ask: Ask, policies: Policies, *, examinable: int = MAX_EXAMINED) -> None:
         self._ask = ask
         self._action = ask.action.lower()
         self._policies = policies  # keeps alive what _checked knows by identity
         self._checked: dict[tuple[int, int, bool], list[Check]] = {}
         self._has_boundary = policies.boundary is not None
         self._left = MAX_DETAIL
+        self._examinable = examinable
+
+    def following(self, ask: Ask, policies: Policies) -> Tracer:
+        """A tracer of another question that does no more work than this one has left to do."""
+        return Tracer(ask, policies, examinable=self._examinable)
 
     def layer(self, stage: Stage, decisive: tuple[StatementRef, ...] = ()) -> LayerReport:
         """What the policies of a stage say; ``decisive`` statements are listed whatever else is left out."""
@@ -197,7 +204,10 @@ class Tracer:
         )
 
     def nearest(self, policy: CompiledPolicy, stage: Stage) -> tuple[int, int] | None:
-        """The Allow that came closest, where none applies, as its distance and index; None without an Allow."""
+        """The Allow that came closest, where none applies, as its distance and index; None without an Allow.
+
+        Statements about the action are compared until MAX_EXAMINED is used up.
+        """
         source = policy.source
         if source is None:
             return None
@@ -206,6 +216,10 @@ class Tracer:
             if compiled.deny:
                 continue
             if compiled.action(self._action):
+                if (id(policy), index, stage.names) not in self._checked:
+                    if self._examinable <= 0 and best is not None and best[0] < _OTHER_ACTION:
+                        continue
+                    self._examinable -= 1
                 checks = self.checks(policy, source, index, stage)
                 distance = sum(_distance(check) for check in checks if not check.held)
             else:
@@ -237,7 +251,7 @@ class Tracer:
             held = tests.resource is None or tests.resource(ask.resource, ask.context)
             checks.append(self._resource(statement, held=held, variables=variables))
         checks += [
-            self._condition(condition, held=test(ask.context), variables=variables, deny=statement.effect == "Deny")
+            self._condition(condition, test, variables=variables)
             for condition, test in zip(statement.conditions, tests.conditions, strict=True)
         ]
         self._checked[id(policy), index, stage.names] = checks
@@ -283,8 +297,9 @@ class Tracer:
             cut=len(wanted) - len(shown),
         )
 
-    def _condition(self, condition: Condition, *, held: bool, variables: bool, deny: bool) -> Check:
+    def _condition(self, condition: Condition, test: Test, *, variables: bool) -> Check:
         context = self._ask.context
+        held = test(context)
         value = context.get(condition.key.lower())
         given = () if value is None else (value,) if isinstance(value, str) else value
         shown = condition.values[:MAX_VALUES]
@@ -297,7 +312,7 @@ class Tracer:
             resolved=self._resolved(shown) if variables else (),
             given=shortened(given[:MAX_VALUES]),
             absent=not given,
-            hint=shortened([condition_hint(condition, context, variables=variables, deny=deny, held=held)])[0],
+            hint=shortened([condition_hint(condition, test, context, variables=variables, held=held)])[0],
             cut=len(condition.values) - len(shown) + max(len(given) - MAX_VALUES, 0),
         )
 
