@@ -121,6 +121,7 @@ lock: $(VENV)/.stamp-setup
 	$(UV_COMPILE) --constraints requirements/dev.lock --group fuzz pyproject.toml \
 		--output-file requirements/fuzz.lock
 	cd tests/interop && npm install --package-lock-only $(if $(UPGRADE),&& npm update --package-lock-only)
+	cd benchmarks/node && npm install --package-lock-only $(if $(UPGRADE),&& npm update --package-lock-only)
 
 clean:
 	rm -rf $(VENV) build dist tests/interop/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

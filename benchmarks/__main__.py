@@ -17,16 +17,18 @@ from typing import Final
 
 from benchmarks import machine, micro
 from benchmarks.load import Refused, wrk_missing
+from benchmarks.policy import DECISIONS
 from benchmarks.processes import CannotStart
 from benchmarks.processes import machine as machine_facts
 from benchmarks.profile import InProcess, sampled
 from benchmarks.report import Results, page, write
 from benchmarks.rounds import alternate, say
 from benchmarks.subjects import SUBJECTS, Floor, Locum, NotInstalled, Subject
+from benchmarks.timing import timed
 
 _ROOT: Final = Path(__file__).parents[1]
 _LINES: Final = tuple(name for kind in SUBJECTS for name in kind.names if name != "floor")
-_PARTS: Final = ("requests", "workers", "roles", "memory", "start-up", "micro", "profile")
+_PARTS: Final = ("requests", "workers", "roles", "memory", "start-up", "micro", "policy", "profile")
 _NAMES: Final = (*_PARTS, *_LINES, *micro.TIMINGS)
 _PROFILED: Final = ("identity-key", "assume-role")
 
@@ -86,7 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = wrk_missing()
     wanted = {part: not chosen.names or part in chosen.names for part in _PARTS}
     lines = _LINES if wanted["requests"] else [name for name in chosen.names if name in _LINES]
-    timings = list(micro.TIMINGS) if wanted["micro"] else [name for name in chosen.names if name in micro.TIMINGS]
+    within = {"micro": micro.TIMINGS, "policy": DECISIONS}
+    timings = [
+        name
+        for name in micro.TIMINGS
+        if name in chosen.names or any(wanted[part] and name in names for part, names in within.items())
+    ]
     begun = time.monotonic()
     facts = {"date": time.strftime("%Y-%m-%d"), "machine": machine_facts()}
     few = max(3, chosen.rounds // 2)
@@ -112,8 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             take("memory", lambda: results.figures.update(machine.memory(folder)))
         if wanted["start-up"]:
             take("start-up", lambda: results.figures.update(machine.start_up(folder)), loads=False)
-        if timings:
-            results.timings = micro.time_all(timings)
+        for each in timings:
+            take(each, lambda each=each: results.timings.append(timed(each, micro.TIMINGS[each]())), loads=False)  # type: ignore[misc]
         if wanted["profile"]:
             take("profile", lambda: _profiles(results, folder), loads=False)
     say(f"took {time.monotonic() - begun:.0f} s")

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from benchmarks.policy import DECISIONS
 from benchmarks.signing import Keys, prepare
+from benchmarks.timing import Pair
 
-__all__ = ["TIMINGS", "Timing", "time_all"]
+__all__ = ["TIMINGS"]
 
-_ROUNDS: Final = 9
-_ROUND_SECONDS: Final = 0.05
 _NOW: Final = 1_798_761_600.0
-_ROOT: Final = Path(__file__).parents[1]
 _ACCOUNT: Final = "111122223333"
-_USER: Final = f"arn:aws:iam::{_ACCOUNT}:user/builder"
-
-Work = Callable[[], object]
-
-
-class Timing(NamedTuple):
-    """CPU µs of one call, of the plain way where there is one, and the median of their ratios."""
-
-    name: str
-    title: str
-    ours: float
-    against: str = ""
-    reference: float | None = None
-    ratio: float | None = None
-
-
-class Pair(NamedTuple):
-    """A part of locum, and the plain way of doing the same where there is one."""
-
-    title: str
-    ours: Work
-    against: str = ""
-    reference: Work | None = None
 
 
 def _request() -> bytes:
@@ -185,84 +157,8 @@ def _answer() -> Pair:
     return Pair("write an AssumeRole answer as XML", ours, "ElementTree", reference)
 
 
-_TRUST: Final = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "sts:AssumeRole",
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        },
-        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
-        {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "sts:AssumeRole"},
-        {"Effect": "Allow", "Principal": {"AWS": _USER}, "Action": "sts:TagSession"},
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": [_USER, f"arn:aws:iam::{_ACCOUNT}:user/other"]},
-            "Action": "sts:AssumeRole",
-            "Condition": {
-                "StringEquals": {"sts:ExternalId": ["red-7731", "blue-1187"]},
-                "IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "192.0.2.0/24"]},
-            },
-        },
-    ],
-}
-_CONTEXT: Final = {
-    "aws:securetransport": "true",
-    "sts:externalid": "blue-1187",
-    "aws:sourceip": "192.0.2.7",
-    "aws:currenttime": "2027-01-01T00:00:00Z",
-    "aws:principalarn": _USER,
-    "aws:username": "builder",
-}
-
-
-def _trust_policy() -> Pair:
-    from locum.policy.compile import load
-    from locum.policy.document import PolicyKind
-    from locum.policy.evaluate import Ask, Effect, Layer, Policies, decide
-    from locum.policy.principals import Principal
-
-    oracle = _oracle()
-    compiled = load(json.dumps(_TRUST), PolicyKind.TRUST, "trust")
-    policies = Policies(resource=compiled, resource_layer=Layer.TRUST, resource_policy_required=True)
-    caller, role = "AIDABENCHBENCHBENCHBE", f"arn:aws:iam::{_ACCOUNT}:role/builder-1"
-    ask = Ask(Principal.user(_USER, _ACCOUNT, caller), "sts:AssumeRole", role, _ACCOUNT, _CONTEXT)
-    question = oracle.Question(
-        principal={"type": "IAMUser", "arn": _USER, "account": _ACCOUNT, "id": caller},
-        action="sts:AssumeRole",
-        resource=role,
-        resource_account=_ACCOUNT,
-        context=_CONTEXT,
-        resource_policy=_TRUST,
-        required=True,
-        trust=True,
-    )
-    if decide(ask, policies).effect is not Effect.ALLOW or oracle.evaluate(question) != "Allow":
-        raise AssertionError("the caller is trusted, and an evaluator says otherwise")
-    return Pair(
-        "decide on a trust policy of 5 statements and 3 conditions",
-        lambda: decide(ask, policies),
-        "the tests' plain evaluator",
-        lambda: oracle.evaluate(question),
-    )
-
-
-def _oracle() -> Any:
-    """The plain evaluator that the tests hold the compiled one against."""
-    path = _ROOT / "tests" / "policy" / "oracle.py"
-    spec = importlib.util.spec_from_file_location("policy_oracle", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 TIMINGS: Final[dict[str, Callable[[], Pair]]] = {
-    "trust-policy": _trust_policy,
+    **DECISIONS,
     "sigv4": _sigv4_verify,
     "form": _form,
     "answer": _answer,
@@ -270,34 +166,3 @@ TIMINGS: Final[dict[str, Callable[[], Pair]]] = {
     "open": _open,
 }
 """Name → what is timed."""
-
-
-def time_all(names: list[str]) -> list[Timing]:
-    """Each part beside its plain counterpart, in alternating rounds."""
-    return [_time(name, TIMINGS[name]()) for name in names]
-
-
-def _time(name: str, pair: Pair) -> Timing:
-    works = [pair.ours] if pair.reference is None else [pair.ours, pair.reference]
-    counts = [_calibrated(work) for work in works]
-    taken = [[_loop(work, count) for work, count in zip(works, counts, strict=True)] for _ in range(_ROUNDS)]
-    least = [min(each) for each in zip(*taken, strict=True)]
-    if pair.reference is None:
-        return Timing(name, pair.title, least[0])
-    return Timing(name, pair.title, least[0], pair.against, least[1], median(two / one for one, two in taken))
-
-
-def _calibrated(work: Work) -> int:
-    count = 1
-    while _loop(work, count) * count < _ROUND_SECONDS * 1e6 / 2:
-        count *= 2
-    return count
-
-
-def _loop(work: Work, count: int) -> float:
-    """CPU µs of one call, the mean of ``count``."""
-    repeated = range(count)
-    begun = time.thread_time_ns()
-    for _ in repeated:
-        work()
-    return (time.thread_time_ns() - begun) / count / 1_000

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.micro import Timing
 from benchmarks.rounds import Samples, best, middle, ratio
+from benchmarks.timing import Timing
 
 __all__ = ["BEGIN", "END", "Goal", "Results", "chart", "goals", "page", "write"]
 
@@ -61,7 +61,8 @@ class Goal(NamedTuple):
 def goals(results: Results) -> list[Goal]:
     """The goals that today's features can be held against, with what this run measured."""
     requests, figures = results.requests, results.figures
-    trust = next((each for each in results.timings if each.name == "trust-policy"), None)
+    faster = {each.name: each.ratio for each in results.timings if each.ratio is not None}
+    slower = {name: 1 / times for name, times in faster.items()}
     many = results.roles.get("many-roles")
     return [
         Goal("GetCallerIdentity with a long-term key / floor", 1.6, "×", ratio(requests, "identity-key", "floor")),
@@ -74,8 +75,28 @@ def goals(results: Results) -> list[Goal]:
             "trust policy of 5 statements and 3 conditions: plain evaluator / compiled",
             25,
             "×",
-            trust.ratio if trust is not None else None,
+            faster.get("trust-policy"),
             at_least=True,
+        ),
+        Goal(
+            "10 policies of 60 statements and 5 conditions: plain evaluator / compiled",
+            25,
+            "×",
+            faster.get("policies"),
+            at_least=True,
+        ),
+        Goal("the same: iam-simulate / compiled", 20, "×", faster.get("policies-simulator"), at_least=True),
+        Goal(
+            "20 policies of 100 statements, of each of which 10 can match / those 10 of each alone",
+            1.5,
+            "×",
+            slower.get("policies-index"),
+        ),
+        Goal(
+            "20 policies of 100 statements, of all of which 10 can match / those 10 alone",
+            1.5,
+            "×",
+            slower.get("policies-index-few"),
         ),
         Goal(
             "p99 / p50 with 16 connections and 100,000 roles stored",

@@ -21,7 +21,8 @@ async function prepared(scene) {
   const request = { principal, action, resource: { resource, accountId: account }, contextVariables: context }
   const made = { request, identityPolicies, serviceControlPolicies: [], resourceControlPolicies: [] }
   const checked = await runSimulation(made, {})
-  return [made, checked.overallResult ?? JSON.stringify(checked.errors)]
+  const results = new Set([checked.overallResult ?? JSON.stringify(checked.errors), runUnsafeSimulation(made, {})])
+  return [made, [...results].join(' and ')]
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -16,7 +16,8 @@ from packaging.version import Version
 
 ROOT: Final = Path(__file__).parents[2]
 REQUIREMENTS: Final = ROOT / "requirements"
-INTEROP: Final = ROOT / "tests" / "interop"
+NODE: Final = (ROOT / "tests" / "interop", ROOT / "benchmarks" / "node")
+"""The folders with a package.json of their own."""
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 FLOORS: Final = {
@@ -143,17 +144,19 @@ def test_the_lowest_interpreter_that_the_project_names_is_the_lowest_that_is_tes
     assert "3.10" not in wanted
 
 
-def test_the_node_lock_names_no_registry_and_has_a_digest_for_each_package() -> None:
-    text = (INTEROP / "package-lock.json").read_text()
+@pytest.mark.parametrize("folder", NODE, ids=lambda folder: folder.name)
+def test_the_node_lock_names_no_registry_and_has_a_digest_for_each_package(folder: Path) -> None:
+    text = (folder / "package-lock.json").read_text()
     assert "resolved" not in text
     assert "https:" not in text
     assert "http:" not in text
     packages = json.loads(text)["packages"]
-    wanted = json.loads((INTEROP / "package.json").read_text())["dependencies"]
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
     assert packages[""]["dependencies"] == wanted
     assert all(entry["integrity"].startswith("sha512-") for name, entry in packages.items() if name)
 
 
-def test_the_node_settings_keep_registries_out_of_the_lock_and_run_no_scripts() -> None:
-    lines = (INTEROP / ".npmrc").read_text().splitlines()
+@pytest.mark.parametrize("folder", NODE, ids=lambda folder: folder.name)
+def test_the_node_settings_keep_registries_out_of_the_lock_and_run_no_scripts(folder: Path) -> None:
+    lines = (folder / ".npmrc").read_text().splitlines()
     assert {"omit-lockfile-registry-resolved=true", "ignore-scripts=true"} <= set(lines)

@@ -411,7 +411,8 @@ def evaluate(question: Question) -> str:
     if kind in ("Root", "RootSession"):
         return "Allow" if same_account or grants else "ImplicitDeny"
     if same_account and "direct" in grants:
-        return "Allow" if in_boundary or not (question.trust and kind == "IAMUser") else "ImplicitDeny"
+        confined = question.trust and kind in ("IAMUser", "FederatedUser")
+        return "Allow" if in_boundary or not confined else "ImplicitDeny"
     if same_account and "limited" in grants:
         return "Allow" if in_boundary and in_session else "ImplicitDeny"
     return "Allow" if within else "ImplicitDeny"

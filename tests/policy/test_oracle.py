@@ -293,31 +293,3 @@ def test_an_explicit_deny_wins_from_every_kind_of_policy(case: dict[str, Any], k
     if kind == "rcp" and principal.get("service_linked"):
         return
     assert decision.effect.value == "ExplicitDeny"
-
-
-@pytest.mark.facts("R11", "POL-SS-002", "STS-SP-003")
-@given(requests(), st.lists(documents("identity"), min_size=1, max_size=2))
-def test_a_session_policy_only_takes_away(case: dict[str, Any], session: list[dict[str, Any]]) -> None:
-    case["resource_policy"] = None
-    case["request"]["principal"] = SESSION
-    case["session_policies"] = session
-    with_policy = decide(cases.ask_of(case["request"]), cases.policies_of(case))
-    case["session_policies"] = []
-    without = decide(cases.ask_of(case["request"]), cases.policies_of(case))
-    assert without.allowed or not with_policy.allowed
-
-
-@pytest.mark.facts("R11", "R33", "POL-EV-013")
-@given(requests(), st.lists(documents("identity"), max_size=2))
-def test_a_federated_user_may_do_a_subset_of_what_its_issuer_may(
-    case: dict[str, Any], session: list[dict[str, Any]]
-) -> None:
-    case["resource_policy"] = None
-    case["request"]["principal"] = FEDERATED
-    case["session_policies"] = session
-    federated = decide(cases.ask_of(case["request"]), cases.policies_of(case))
-    case["request"]["principal"] = ALICE
-    case["session_policies"] = []
-    issuer = decide(cases.ask_of(case["request"]), cases.policies_of(case))
-    assert issuer.allowed or not federated.allowed
-    assert session or not federated.allowed

@@ -10,6 +10,7 @@ True
 :func:`parse` and :func:`validate` read a document, the latter as IAM does when it stores one.  :func:`compile_policy`
 prepares it; :func:`load` does both for stored text and never fails: what it cannot read denies.  :func:`decide` is
 the only decision function; :func:`explain` tells its reasons, :func:`render` shows them as a tree.
+:func:`render_policy` writes a document from its values.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ from .principals import (
 )
 from .render import render
 from .validate import validate
+from .write import render_policy
 
 __all__ = [
     "AWS_MANAGED_POLICIES",
@@ -107,6 +109,7 @@ __all__ = [
     "parse",
     "principal_context",
     "render",
+    "render_policy",
     "render_principals",
     "store_principals",
     "validate",

@@ -139,6 +139,8 @@ WITHOUT_IDENTITY: Final = frozenset(
 """The callers that no identity policy can speak for."""
 ROOTS: Final = frozenset({PrincipalKind.ROOT, PrincipalKind.ROOT_SESSION})
 """The callers that need no identity policy (POL-EV-050)."""
+_CONFINED: Final = frozenset({PrincipalKind.USER, PrincipalKind.FEDERATED_USER})
+"""The callers whose boundary a trust policy cannot exceed (POL-IT-023), so that R11 holds of users and federation."""
 NEVER: Final = frozenset(
     {
         (PrincipalKind.WEB_IDENTITY, "sts:assumerole"),
@@ -193,7 +195,7 @@ def decide(ask: Ask, policies: Policies) -> Decision:
         return Decision(Effect.ALLOW, layer, statement.reference, cross_account)
     if cross_account or grant == _DELEGATED:
         return _by_identity(ask, policies, action, cross_account)
-    confined = layer is Layer.TRUST and kind is PrincipalKind.USER and policies.boundary is not None
+    confined = layer is Layer.TRUST and kind in _CONFINED and policies.boundary is not None
     if confined or grant == _LIMITED:
         short_of = _beyond_limits(ask, policies, action, session=grant == _LIMITED)
         if short_of is not None:
