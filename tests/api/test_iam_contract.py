@@ -13,15 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locum.api import shapes
-from locum.api.iam import COMMANDS, IAM, access_keys, policies, roles, simulation, types, users
+from locum.api.iam import COMMANDS, IAM, access_keys, mfa, policies, roles, simulation, types, users
 from locum.api.shapes import Kind, Member, Target, members, violations
 from locum.secret import Secret
 
 VECTORS: Final = json.loads((Path(__file__).parents[1] / "vectors" / "iam_operations.json").read_text(encoding="utf-8"))
 OPERATIONS: Final[dict[str, dict[str, Any]]] = {row["operation"]: row for row in VECTORS["operations"]}
 
-# Roles are not made from templates here (IAM-CL-041), so the key is never in a request's context.
-ABSENT_KEY: Final = "iam:RoleTemplateARN"
+# Roles are not made from templates here (IAM-CL-041) and there are no FIDO keys: never in a request's context.
+ABSENT_KEYS: Final = frozenset({
+    "iam:FIDO-FIPS-140-2-certification",
+    "iam:FIDO-FIPS-140-3-certification",
+    "iam:FIDO-certification",
+    "iam:RegisterSecurityKey",
+    "iam:RoleTemplateARN",
+})  # fmt: skip
 # Its resource, the key's user, is known only when the key's record is read: a test of the pipeline proves it.
 FOUND_BY_RECORD: Final = "GetAccessKeyLastUsed"
 
@@ -37,7 +43,7 @@ LEFT_OUT: Final = cast("Any", None)
 
 
 def is_proved(row: dict[str, Any]) -> bool:
-    return ABSENT_KEY not in row["keys"] and row["operation"] != FOUND_BY_RECORD
+    return ABSENT_KEYS.isdisjoint(row["keys"]) and row["operation"] != FOUND_BY_RECORD
 
 
 def described(member: Member) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def test_a_command_declares_what_the_reference_says(row: dict[str, Any]) -> None
 
     authorization = operation.authorization
     assert authorization is not None
-    keys = [key.replace("/${TagKey}", "/") for key in row["keys"] if key != ABSENT_KEY]
+    keys = [key.replace("/${TagKey}", "/") for key in row["keys"] if key not in ABSENT_KEYS]
     assert list(authorization.keys) == keys
     assert not authorization.trust
     resource = authorization.resource
@@ -121,6 +127,7 @@ def test_the_table_holds_the_commands_of_every_family_once() -> None:
         *roles.COMMANDS,
         *policies.COMMANDS,
         *simulation.COMMANDS,
+        *mfa.COMMANDS,
     )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
@@ -154,6 +161,7 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
             "ListUsers",
             "ListRoles",
             "ListPolicies",
+            "ListVirtualMFADevices",
             "SimulateCustomPolicy",
             "GetContextKeysForCustomPolicy",
         )
@@ -161,7 +169,7 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
     target = authorization.resource
     (member,) = (member for member in members(COMMANDS[name]) if member.attribute == target.member)
     assert target.or_caller is not member.required
-    assert target.creates is (name in ("CreateUser", "CreateRole", "CreatePolicy"))
+    assert target.creates is (name in ("CreateUser", "CreateRole", "CreatePolicy", "CreateVirtualMFADevice"))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

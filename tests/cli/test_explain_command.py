@@ -19,6 +19,7 @@ from tests.interop.clients import Boto3, Place
 from tests.interop.world import Account, World, allow, deny, distrusts, policy, trusts
 
 from locum.cli import explain, main
+from locum.server import auditfile
 from locum.server.denials import HEADER
 from locum.testing import Credentials, running_server
 
@@ -278,14 +279,14 @@ def test_a_missing_audit_file_is_status_one(locum: Terminal, data: str) -> None:
 def test_a_file_is_read_backwards_line_by_line_whatever_the_blocks(lines: list[bytes], ending: bool) -> None:
     text = b"\n".join(lines) + (b"\n" if ending else b"")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explain, "_BLOCK", 5)
-        assert list(explain._backwards(BytesIO(text))) == text.split(b"\n")[::-1]
+        patch.setattr(auditfile, "_BLOCK", 5)
+        assert list(auditfile.lines_backwards(BytesIO(text))) == text.split(b"\n")[::-1]
 
 
 def test_an_endless_line_is_passed_over_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explain, "_BLOCK", 16)
-    monkeypatch.setattr(explain, "_LONGEST_LINE", 64)
-    found = list(explain._backwards(BytesIO(b'{"a": 1}\n' + b"x" * 10_000 + b"\nlast\n")))
+    monkeypatch.setattr(auditfile, "_BLOCK", 16)
+    monkeypatch.setattr(auditfile, "LONGEST_LINE", 64)
+    found = list(auditfile.lines_backwards(BytesIO(b'{"a": 1}\n' + b"x" * 10_000 + b"\nlast\n")))
     assert found[:2] == [b"", b"last"]
     assert found[-1] == b'{"a": 1}'
     assert max(map(len, found)) <= 64 + 16

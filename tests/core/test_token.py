@@ -46,11 +46,12 @@ PRINCIPALS: Final = {
     SessionKind.USER: "AIDAQ2DZ5KX7N3M4P6R8B",
     SessionKind.ROOT: ACCOUNT,
     SessionKind.ROLE: "AROAQ2DZ5KX7N3M4P6R8A",
+    SessionKind.FEDERATED: "AIDAQ2DZ5KX7N3M4P6R8B",
 }
 
 
 def session(kind: SessionKind = SessionKind.ROLE, *, seconds: int = 900, policy: str | None = None) -> Session:
-    name = "build" if kind is SessionKind.ROLE else ""
+    name = "build" if kind in (SessionKind.ROLE, SessionKind.FEDERATED) else ""
     key_id = arn.access_key_id("ASIA", ACCOUNT, b"\x01\x02\x03\x04\x05")
     return Session(kind, key_id, Secret(SECRET), ACCOUNT, PRINCIPALS[kind], name, NOW, NOW + seconds, policy)
 

@@ -365,7 +365,9 @@ def test_the_answer_names_the_session_and_carries_its_credentials(account: Accou
         "AssumedRoleId": f"{role.id}:job-1",
     }
     assert role.id.startswith("AROA")
-    assert set(session.answer) == {"AssumedRoleUser", "Credentials"}
+    sizes = {"SessionTokenSize", "SessionTokenUtilization"}
+    assert set(session.answer) == {"AssumedRoleUser", "Credentials", *sizes}
+    assert session.answer["SessionTokenSize"] == len(session.answer["Credentials"]["SessionToken"])
     key_id, secret = session.key.access_key_id, session.key.secret_access_key.reveal()
     assert (key_id[:4], len(key_id), len(secret)) == ("ASIA", 20, 40)
     assert arn.account_of_access_key(key_id) == account.id

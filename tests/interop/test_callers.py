@@ -195,7 +195,7 @@ def test_a_token_session_lasts_as_asked_within_bounds(
     who = account.root if of_root else account.user().key
     now = world.server.clock()
     answer = account.sts(who, "GetSessionToken", **({} if asked is None else {"DurationSeconds": asked}))
-    assert set(answer) == {"Credentials"}
+    assert set(answer) == {"Credentials", "SessionTokenSize", "SessionTokenUtilization"}
     expiration = answer["Credentials"]["Expiration"]
     assert expiration.microsecond == 0
     assert -1 <= expiration.timestamp() - now - granted <= 10

@@ -19,7 +19,7 @@ from locum.errors import ServiceException
 from locum.http import Request, Response
 from locum.server import app as _handlers  # noqa: F401 - registers the handlers
 from locum.server.accounts import create_account
-from locum.server.audit import AuditLog
+from locum.server.auditfile import AuditLog
 from locum.server.pipeline import Answered, Pipeline
 from locum.server.ring import create_ring_key
 from locum.store.facts import Miss

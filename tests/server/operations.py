@@ -40,6 +40,10 @@ def parameters(name: str, **given: str) -> dict[str, str]:
         "AssumeRolePolicyDocument": trust,
         "AccessKeyId": "AKIAQNZGKIQY56JQ7WML",
         "Status": "Inactive",
+        "SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/{name}",
+        "VirtualMFADeviceName": name,
+        "AuthenticationCode1": "000000",
+        "AuthenticationCode2": "000000",
         "VersionId": "v1",
         "Description": "changed",
         "Tags.member.1.Key": "changed",
@@ -73,7 +77,7 @@ def perform(world: World, operation: tuple[str, str], who: Credentials | None, *
     name = given.pop("name", "thing")
     if service == "sts":
         body = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}", "RoleSessionName": "session", "EncodedMessage": "x"}
-        body |= {"AccessKeyId": "AKIAQNZGKIQY56JQ7WML", **given}
+        body |= {"AccessKeyId": "AKIAQNZGKIQY56JQ7WML", "Name": name, **given}
     else:
         body = parameters(name, Action=action, **given)
     return ask(world, service, {"Action": action, "Version": VERSIONS[service], **body}, who)

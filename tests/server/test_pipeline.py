@@ -98,10 +98,11 @@ def test_a_missing_version_is_named(world: World) -> None:
 
 
 def test_a_declared_operation_without_a_handler_is_refused_and_recorded(world: World) -> None:
-    command = sts.GetFederationTokenCommand(name="bob")
+    task = sts.PolicyDescriptorType(arn="arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials")
+    command = sts.AssumeRootCommand(target_principal=OTHER, task_policy_arn=task)
     refused = error(world, world.request(command, world.root))
     assert type(refused) is errors.InvalidAction
-    assert world.records()[-1]["eventName"] == "GetFederationToken"
+    assert world.records()[-1]["eventName"] == "AssumeRoot"
     assert world.records()[-1]["errorCode"] == "InvalidAction"
 
 
@@ -633,7 +634,8 @@ def test_nothing_is_answered_without_a_decision(world: World) -> None:
         body += "&Status=Active&VersionId=v1&Description=x&PermissionsBoundary=arn:aws:iam::aws:policy/x"
         body += "&Tags.member.1.Key=x&Tags.member.1.Value=x&TagKeys.member.1=x"
         body += "&PolicyInputList.member.1=x&ActionNames.member.1=s3:Get"
-        body += f"&PolicySourceArn=arn:aws:iam::{ACCOUNT}:user/x"
+        body += f"&PolicySourceArn=arn:aws:iam::{ACCOUNT}:user/x&SerialNumber=arn:aws:iam::{ACCOUNT}:mfa/x"
+        body += "&VirtualMFADeviceName=x&AuthenticationCode1=000000&AuthenticationCode2=000000"
         request = sign(
             Request("POST", "/", "", (("host", HOST), FORM), body.encode()),
             nobody,
@@ -700,4 +702,9 @@ def test_arbitrary_signed_parameters_never_cause_a_5xx(world: World, given: dict
 
 
 def test_lifetimes_are_those_of_the_reference() -> None:
-    assert MAXIMUM_LIFETIME == {SessionKind.USER: 129_600, SessionKind.ROOT: 3_600, SessionKind.ROLE: 43_200}
+    assert MAXIMUM_LIFETIME == {
+        SessionKind.USER: 129_600,
+        SessionKind.ROOT: 3_600,
+        SessionKind.ROLE: 43_200,
+        SessionKind.FEDERATED: 129_600,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from locum.api import iam, sts
+from locum.api import extensions, iam, sts
 from locum.api.shapes import Command, Service
 from locum.errors import InvalidAction, MissingAction
 
@@ -13,15 +13,16 @@ __all__ = ["CONTRACTS", "Contract", "find_command", "unknown_operation"]
 
 
 class Contract(NamedTuple):
-    """A service and its commands by operation name."""
+    """A service and its commands by operation name; ``extensions`` are those that AWS does not have."""
 
     service: Service
     commands: Mapping[str, type[Command[Any]]]
+    extensions: Mapping[str, type[Command[Any]]] = {}
 
 
 CONTRACTS: Final[Mapping[str, Contract]] = {
     contract.service.version: contract
-    for contract in (Contract(sts.STS, sts.COMMANDS), Contract(iam.IAM, iam.COMMANDS))
+    for contract in (Contract(sts.STS, sts.COMMANDS, extensions.COMMANDS), Contract(iam.IAM, iam.COMMANDS))
 }
 """API version → contract: the version of a query request names the service."""
 
@@ -42,7 +43,7 @@ def find_command(
     if not action:
         raise MissingAction("The request is missing an action or a required parameter.")
     contract = contracts.get(version or "")
-    command = None if contract is None else contract.commands.get(action)
+    command = None if contract is None else contract.commands.get(action) or contract.extensions.get(action)
     if command is None:
         raise unknown_operation(action, version)
     return command

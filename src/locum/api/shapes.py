@@ -52,6 +52,9 @@ __all__ = [
 ]
 
 
+_UNPRINTED: Final = Secret("")
+
+
 class _ShapeMeta(msgspec.StructMeta):
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
         return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, "frozen": True, "gc": False} | options)
@@ -65,7 +68,7 @@ class Shape(msgspec.Struct, frozen=True, metaclass=_ShapeMeta):
         for member in members(type(self)):
             value = getattr(self, member.attribute)
             if value is not None and value != ():
-                yield member.attribute, value
+                yield member.attribute, _UNPRINTED if member.limits.secret else value
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())

@@ -10,7 +10,7 @@ import shutil
 import ssl
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -28,6 +28,7 @@ from locum.http import Request
 from locum.policy.explanation import Explanation
 from locum.policy.render import render
 from locum.secret import Secret
+from locum.server.auditfile import audit_files, lines_backwards, recovered
 from locum.server.denials import Message, document, open_message
 from locum.server.ring import load_ring
 from locum.wire.answer import UnreadableAnswer, decode_error, decode_response
@@ -37,9 +38,6 @@ from locum.wire.sigv4 import Credentials, sign
 __all__ = ["command"]
 
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_BLOCK: Final = 65_536
-_LONGEST_LINE: Final = 1_048_576
-"""Bytes of an audit line that is looked at; a longer one is passed over."""
 _LONGEST_ANSWER: Final = 4_194_304
 """Bytes of a server's answer that are read."""
 _WIDTH: Final = 110
@@ -147,14 +145,20 @@ class _Line(msgspec.Struct, rename={"id": "requestID", "code": "errorCode", "tex
 
 
 def _recorded(path: Path, request_id: str) -> str:
-    """The sealed message in the audit line of a request, found from the end of the file in bounded memory."""
+    """The sealed message in the audit line of a request, found from the end of the files in bounded memory."""
+    line = None
     try:
-        with path.open("rb") as file:
-            line = _line_of(file, request_id)
+        for each in reversed(audit_files(path) or [path]):
+            with each.open("rb") as file:
+                line = _line_of(file, request_id)
+            if line is not None:
+                break
     except OSError as error:
         raise _NotFound(f"{path} cannot be read: {error.strerror}", "name the data directory: --data") from None
     if line is None:
-        raise _NotFound(f"{path} has no request {request_id}", "is it another server's, or in a file that was rotated?")
+        raise _NotFound(
+            f"{path} has no request {request_id}", "is it another server's, or in a file that was moved away?"
+        )
     refusal = line.additional.authorization
     if refusal is None:
         answer = f"refused, but by no policy: {line.code}: {line.text}" if line.code else "answered, not refused"
@@ -168,30 +172,15 @@ def _recorded(path: Path, request_id: str) -> str:
 
 def _line_of(file: BinaryIO, request_id: str) -> _Line | None:
     needle = request_id.encode()
-    for text in _backwards(file):
+    for text in lines_backwards(file):
         if needle in text:
             try:
-                line = msgspec.json.decode(text, type=_Line)
+                line = msgspec.json.decode(recovered(text), type=_Line)
             except msgspec.DecodeError:
                 continue
             if line.id == request_id:
                 return line
     return None
-
-
-def _backwards(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file, last first; of one that is longer than :data:`_LONGEST_LINE` only a part."""
-    position = file.seek(0, os.SEEK_END)
-    tail = b""
-    while position > 0:
-        size = min(_BLOCK, position)
-        position -= size
-        file.seek(position)
-        tail, *lines = (file.read(size) + tail).split(b"\n")
-        yield from reversed(lines)
-        if len(tail) > _LONGEST_LINE:
-            tail = b""
-    yield tail
 
 
 # The server

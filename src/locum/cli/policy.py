@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from locum.cli import policy_size
 from locum.cli.documents import KINDS, read_document
 from locum.cli.options import as_json, data_options, opened
 from locum.cli.report import complain, result
@@ -22,7 +23,10 @@ __all__ = ["command"]
 
 @click.group("policy", no_args_is_help=True)
 def command() -> None:
-    """Policy documents: what is wrong with them, before somebody depends on them."""
+    """Policy documents: what is wrong with them and how large they are, before somebody depends on them."""
+
+
+command.add_command(policy_size.command)
 
 
 @data_options

@@ -8,15 +8,34 @@ from __future__ import annotations
 import functools
 from typing import Final
 
+import msgspec
+
 from locum import arn
-from locum.api.sts import AssumeRoleCommand, GetSessionTokenCommand
+from locum.api.sts import (
+    AssumeRoleCommand,
+    GetFederationTokenCommand,
+    GetSessionTokenCommand,
+    PolicyDescriptorType,
+    ProvidedContext,
+    Tag,
+)
 from locum.arn import Arn
 from locum.core.records import Role
-from locum.core.session import MAXIMUM_LIFETIME, Caller, CallerKind, Session, SessionKind
+from locum.core.session import MAXIMUM_LIFETIME, Caller, CallerKind, Session, SessionKind, Tags
 from locum.core.token import secret_access_key
-from locum.errors import AccessDenied, ValidationError
+from locum.errors import ExpiredTokenException, InvalidParameterValue, ValidationError
 
-__all__ = ["RANDOM_BYTES", "assume_role", "check_mfa", "get_session_token", "role_named", "unsupported"]
+__all__ = [
+    "RANDOM_BYTES",
+    "assume_role",
+    "get_federation_token",
+    "get_session_token",
+    "managed_arns",
+    "padded",
+    "refuse_contexts",
+    "role_named",
+    "session_tags",
+]
 
 RANDOM_BYTES: Final = 35
 """Random bytes that each function takes: 5 for the access key id, 30 for the secret access key."""
@@ -25,19 +44,8 @@ _DEFAULT_ROLE_SECONDS: Final = 3_600
 _CHAINED_SECONDS: Final = 3_600
 _DEFAULT_TOKEN_SECONDS: Final = 43_200
 _ROOT_SECONDS: Final = 3_600
-_MFA_UNKNOWN: Final = (
-    "MultiFactorAuthentication failed, unable to validate MFA code.  "
-    "Please verify your MFA serial number is valid and associated with this user."
-)
-_MFA_INCOMPLETE: Final = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
-_UNSUPPORTED: Final = (
-    ("Tags", "tags"),
-    ("TransitiveTagKeys", "transitive_tag_keys"),
-    ("SourceIdentity", "source_identity"),
-    ("ProvidedContexts", "provided_contexts"),
-    ("MinimumSessionTokenSize", "minimum_session_token_size"),
-)
-"""Members on the wire, and their attributes, that a session cannot carry yet."""
+_RESERVED: Final = "aws:"
+_CONTEXT_PROVIDER: Final = "iam::aws:contextProvider/IdentityCenter"
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -58,86 +66,153 @@ def role_named(text: str) -> Arn:
     return parsed
 
 
-def unsupported(command: AssumeRoleCommand | GetSessionTokenCommand) -> None:
-    """Refuse, by name, what cannot be enforced yet rather than ignore it: ValidationError (R42)."""
-    for name, attribute in _UNSUPPORTED:
-        if getattr(command, attribute, None):
-            raise ValidationError(f"{name} is not supported by this version of locum; leave it out")
+def refuse_contexts(contexts: tuple[ProvidedContext, ...], partition: str) -> None:
+    """Refuse context assertions: this server mints none, so none can be good (STS-AR-023, R42).
 
-
-def check_mfa(command: AssumeRoleCommand | GetSessionTokenCommand) -> None:
-    """AccessDenied for a one-time code that proves nothing.
-
-    No MFA device can be assigned to anybody yet, so every serial number is unknown (STS-MFA-008), and half of the pair
-    is incomplete (STS-MFA-010).  A bad code fails the call even where no policy asks for one (STS-AR-040).
+    ValidationError for a provider that there is not, ExpiredTokenException for an assertion of the one that there is.
     """
-    serial_number, token_code = command.serial_number, command.token_code
-    if serial_number is None and token_code is None:
+    if not contexts:
         return
-    raise AccessDenied(_MFA_INCOMPLETE if serial_number is None or token_code is None else _MFA_UNKNOWN)
+    for number, each in enumerate(contexts, 1):
+        if each.provider_arn != f"arn:{partition}:{_CONTEXT_PROVIDER}":
+            raise ValidationError(f"ProvidedContexts: the ProviderArn of member {number} is no context provider")
+        if each.context_assertion is None:
+            raise ValidationError(f"ProvidedContexts: member {number} has no ContextAssertion")
+    raise ExpiredTokenException("ProvidedContexts: the context assertion is expired or is not valid")
 
 
-def _credential(
-    kind: SessionKind,
-    account: str,
-    principal_id: str,
-    name: str,
-    now: float,
-    seconds: int,
-    random: bytes,
-    policy: str | None = None,
-    policy_arns: tuple[str, ...] = (),
-) -> Session:
-    issued = int(now)
-    return Session(
-        kind,
-        arn.access_key_id("ASIA", account, random[:5]),
-        secret_access_key(random[5:RANDOM_BYTES]),
-        account,
-        principal_id,
-        name,
-        issued,
-        issued + min(seconds, MAXIMUM_LIFETIME[kind]),
-        policy,
-        policy_arns,
-    )
+def session_tags(given: tuple[Tag, ...], transitive: tuple[str, ...] = (), inherited: Tags = ()) -> tuple[Tags, Tags]:
+    """The tags of a new session: those that stay with it, and the transitive ones, inherited ones first.
+
+    InvalidParameterValue for keys that are equal but for case (STS-TAG-004), a transitive key that is not among the
+    tags (STS-TAG-005), a key that is inherited (STS-TAG-007), and a key that begins with ``aws:`` (STS-TAG-018).
+    """
+    if not given and not transitive:
+        return (), inherited
+    keys = {tag.key.lower() for tag in given}
+    if len(keys) != len(given):
+        raise InvalidParameterValue("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    lasting = {key.lower() for key in transitive}
+    if not lasting <= keys:
+        raise InvalidParameterValue("The specified transitive tag key must be included in the requested tags.")
+    if inherited and not keys.isdisjoint(key.lower() for key, _ in inherited):
+        raise InvalidParameterValue(
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
+            "from the calling session."
+        )
+    if any(key.startswith(_RESERVED) for key in keys):
+        raise InvalidParameterValue("aws: prefixed tag key names are not allowed for external use.")
+    staying: list[tuple[str, str]] = []
+    passed_on = [*inherited]
+    for tag in given:
+        (passed_on if tag.key.lower() in lasting else staying).append((tag.key, tag.value))
+    return tuple(staying), tuple(passed_on)
+
+
+def managed_arns(given: tuple[PolicyDescriptorType, ...]) -> tuple[str, ...]:
+    """The ARNs of managed session policies, in their order."""
+    return tuple([each.arn for each in given if each.arn is not None]) if given else ()
 
 
 def assume_role(command: AssumeRoleCommand, caller: Caller, role: Role, now: float, random: bytes) -> Session:
     """The session of an AssumeRole that the trust policy allows.
 
-    ValidationError where DurationSeconds exceeds the role's maximum (STS-AR-033) or the chaining hour
-    (STS-AR-034, STS-AR-035).  ``random`` holds :data:`RANDOM_BYTES` bytes.
+    Errors of the tags (:func:`session_tags`) come first, then ValidationError where DurationSeconds exceeds the
+    chaining hour (STS-AR-034, STS-AR-035) or the role's maximum (STS-AR-033).  ``random`` holds :data:`RANDOM_BYTES`
+    bytes.
     """
+    source_identity = command.source_identity
+    inherited: Tags = ()
+    session = caller.session
+    if session is not None:
+        inherited = session.transitive_tags
+        source_identity = session.source_identity or source_identity
+    tags, transitive_tags = session_tags(command.tags, command.transitive_tag_keys, inherited)
     seconds = command.duration_seconds if command.duration_seconds is not None else _DEFAULT_ROLE_SECONDS
-    if caller.session is not None and seconds > _CHAINED_SECONDS:
+    if session is not None and seconds > _CHAINED_SECONDS:
         raise ValidationError(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
         )
     if seconds > role.max_session_duration:
         raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-    return _credential(
+    issued = int(now)
+    return Session(
         SessionKind.ROLE,
+        arn.access_key_id("ASIA", role.account, random[:5]),
+        secret_access_key(random[5:RANDOM_BYTES]),
         role.account,
         role.id,
         command.role_session_name,
-        now,
-        seconds,
-        random,
+        issued,
+        issued + min(seconds, MAXIMUM_LIFETIME[SessionKind.ROLE]),
         command.policy,
-        tuple(each.arn for each in command.policy_arns if each.arn is not None),
+        managed_arns(command.policy_arns),
+        tags,
+        transitive_tags,
+        source_identity,
+        None,
+        _lineage(caller),
     )
 
 
-def get_session_token(command: GetSessionTokenCommand, caller: Caller, now: float, random: bytes) -> Session:
+def get_session_token(
+    command: GetSessionTokenCommand, caller: Caller, now: float, random: bytes, *, mfa: int | None = None
+) -> Session:
     """The session of a GetSessionToken: the caller's own identity for a while.
 
-    Root gets an hour at most without an error (STS-CALL-009).  Errors as of :func:`unsupported` and :func:`check_mfa`.
+    ``mfa`` is when the one-time code of the call was verified, None where it had none (STS-MFA-015).  Root gets an
+    hour at most without an error (STS-CALL-009).
     """
-    unsupported(command)
-    check_mfa(command)
-    seconds = command.duration_seconds if command.duration_seconds is not None else _DEFAULT_TOKEN_SECONDS
-    kind = SessionKind.USER
-    if caller.kind is CallerKind.ROOT:
-        kind, seconds = SessionKind.ROOT, min(seconds, _ROOT_SECONDS)
-    return _credential(kind, caller.account, caller.principal_id, "", now, seconds, random)
+    kind = SessionKind.ROOT if caller.kind is CallerKind.ROOT else SessionKind.USER
+    issued = int(now)
+    return Session(
+        kind,
+        arn.access_key_id("ASIA", caller.account, random[:5]),
+        secret_access_key(random[5:RANDOM_BYTES]),
+        caller.account,
+        caller.principal_id,
+        "",
+        issued,
+        issued + _own_seconds(command.duration_seconds, caller, kind),
+        mfa=mfa,
+        lineage=_lineage(caller),
+    )
+
+
+def get_federation_token(command: GetFederationTokenCommand, caller: Caller, now: float, random: bytes) -> Session:
+    """The session of a federated user, for whom the calling user or root vouches (area GFT).
+
+    Errors of the tags as of :func:`session_tags`.  Root's live an hour at most without an error (STS-CALL-T25).
+    """
+    tags, _ = session_tags(command.tags)
+    issued = int(now)
+    return Session(
+        SessionKind.FEDERATED,
+        arn.access_key_id("ASIA", caller.account, random[:5]),
+        secret_access_key(random[5:RANDOM_BYTES]),
+        caller.account,
+        caller.principal_id,
+        command.name,
+        issued,
+        issued + _own_seconds(command.duration_seconds, caller, SessionKind.FEDERATED),
+        command.policy,
+        managed_arns(command.policy_arns),
+        tags,
+        lineage=_lineage(caller),
+    )
+
+
+def padded(session: Session, size: int, least: int) -> Session:
+    """A session whose token has at least ``least`` characters, where it has ``size`` without padding (STS-SP-020)."""
+    return msgspec.structs.replace(session, padding=bytes(-(-(least - size) // 4) * 3))
+
+
+def _own_seconds(asked: int | None, caller: Caller, kind: SessionKind) -> int:
+    seconds = asked if asked is not None else _DEFAULT_TOKEN_SECONDS
+    return min(seconds, _ROOT_SECONDS if caller.kind is CallerKind.ROOT else MAXIMUM_LIFETIME[kind])
+
+
+def _lineage(caller: Caller) -> tuple[str, ...]:
+    own = (caller.access_key_id, caller.principal_id)
+    session = caller.session
+    return own if session is None else session.lineage + own

@@ -1,4 +1,4 @@
-"""The records that the store keeps: accounts, users, roles, managed policies, access keys, ring keys.
+"""The records that the store keeps: accounts, users, roles, managed policies, access keys, MFA devices, ring keys.
 
 A record knows its key and its index rows; the store sees only bytes.  Names that are unique without regard to case
 (POL-LM-010) are lower-cased in the key and keep their case in the record.  Times are whole seconds since the epoch.
@@ -18,8 +18,11 @@ __all__ = [
     "AccessKey",
     "Account",
     "ManagedPolicy",
+    "MfaCodes",
+    "MfaDevice",
     "PolicyVersion",
     "Record",
+    "Revocation",
     "RingKey",
     "Role",
     "Use",
@@ -172,6 +175,28 @@ class ManagedPolicy(_Entity, frozen=True, kw_only=True):
         return next(each.document for each in self.versions if each.number == self.default)
 
 
+class Revocation(Record, frozen=True, kw_only=True):
+    """Sessions that ended before their time: those of ``subject`` and ``value`` that were issued before ``before``.
+
+    :class:`~locum.core.revocation.Subject` says what there is; ``value`` is an access key id, a unique id (with the
+    session's name for one name's sessions) or a source identity, and ``named`` what the sessions were called by whoever
+    revoked them.  ``account`` is the one whose sessions these are.  After ``expires`` nothing is left that this hits.
+    """
+
+    kind: ClassVar[str] = "revocation"
+    account: str
+    subject: str
+    value: str
+    named: str
+    before: int
+    created: int
+    expires: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, f"{self.account}/{self.subject}/{self.value}"
+
+
 RecordType = TypeVar("RecordType", bound=Record)
 
 
@@ -189,8 +214,61 @@ class Use(Record, frozen=True, kw_only=True):
         return "", self.kind, self.id
 
 
+class MfaDevice(Record, frozen=True, kw_only=True):
+    """A virtual MFA device; its serial number is its ARN (IAM-MFA-001).
+
+    ``seed`` is the TOTP key, sealed for rest (R44) with the account and the folded name as associated data.  ``owner``
+    is the unique id of the user that it is assigned to, the account id for root, None for nobody; ``enabled`` is since
+    when, and ``drift`` how many 30-second steps its clock is ahead of ours (STS-MFA-011).
+    """
+
+    kind: ClassVar[str] = "mfa"
+    account: str
+    name: str
+    created: int
+    seed: bytes
+    path: str = "/"
+    tags: dict[str, str] = {}
+    owner: str | None = None
+    enabled: int = 0
+    drift: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.account, self.kind, self.name.lower()
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [] if self.owner is None else [("mfa-owner", self.owner)]
+
+    def arn(self, partition: str) -> str:
+        """The serial number, path included."""
+        return arn.iam(partition, self.account, self.kind, self.path, self.name)
+
+
+class MfaCodes(Record, frozen=True, kw_only=True):
+    """What was tried and spent of an MFA device, under its account and name; written quietly, never kept as a fact.
+
+    ``tries`` counts the verifications (STS-MFA-009) and ``pairs`` the pairs of codes for enabling or resynchronizing in
+    the time window number ``window``; ``spent`` are the steps whose codes were used, as far back as any drift reaches.
+    """
+
+    kind: ClassVar[str] = "mfa-codes"
+    account: str
+    name: str
+    window: int = 0
+    tries: int = 0
+    pairs: int = 0
+    spent: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.account, self.kind, self.name.lower()
+
+
 KINDS: Final[dict[str, type[Record]]] = {
-    each.kind: each for each in (AccessKey, Account, ManagedPolicy, RingKey, Role, Use, User)
+    each.kind: each
+    for each in (AccessKey, Account, ManagedPolicy, MfaCodes, MfaDevice, Revocation, RingKey, Role, Use, User)
 }
 """Kind of a key → type of its record."""
 

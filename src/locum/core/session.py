@@ -14,7 +14,7 @@ import msgspec
 from locum.policy import Principal
 from locum.secret import Secret
 
-__all__ = ["MAXIMUM_LIFETIME", "Caller", "CallerKind", "Session", "SessionKind"]
+__all__ = ["MAXIMUM_LIFETIME", "Caller", "CallerKind", "Session", "SessionKind", "Tags"]
 
 
 class SessionKind(IntEnum):
@@ -26,18 +26,38 @@ class SessionKind(IntEnum):
     """GetSessionToken by root (STS-CALL-T04)."""
     ROLE = 3
     """AssumeRole and its federated relatives (STS-CALL-T06)."""
+    FEDERATED = 4
+    """GetFederationToken, by a user or by root (STS-CALL-T05)."""
 
 
-MAXIMUM_LIFETIME: Final = {SessionKind.USER: 129_600, SessionKind.ROOT: 3_600, SessionKind.ROLE: 43_200}
-"""Seconds that a session of each kind can live at most; checked at issue and again at use (R16, STS-CALL-T20…T27)."""
+MAXIMUM_LIFETIME: Final = {
+    SessionKind.USER: 129_600,
+    SessionKind.ROOT: 3_600,
+    SessionKind.ROLE: 43_200,
+    SessionKind.FEDERATED: 129_600,
+}
+"""Seconds that a session of each kind can live at most; checked at issue and again at use (R16, STS-CALL-T20…T27).
+
+What root makes lives an hour at most, a federated user too (STS-CALL-T25).
+"""
+
+Tags = tuple[tuple[str, str], ...]
+"""Session tags: key and value as they were given; no two keys are equal in lower case (STS-TAG-003)."""
 
 
 class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The claims of a temporary credential, in the order in which the token holds them; new ones go to the end.
 
-    ``principal_id`` is the unique id of the user or role (the account id for root), ``name`` the role session's name,
-    ``issued`` and ``expires`` are epoch seconds.  ``policy`` is the inline session policy, ``policy_arns`` the managed
-    ones, read live at use (STS-SP-006).
+    ``principal_id`` is the unique id of the user or role whose policies apply (the account id for root): for a
+    federated user that of the user who asked for the session.  ``name`` is the role session's or the federated user's
+    name.  ``issued`` and ``expires`` are epoch seconds.  ``policy`` is the inline session policy, ``policy_arns`` the
+    managed ones, read live at use (STS-SP-006).
+
+    ``tags`` stay with this session, ``transitive_tags`` are those that sessions assumed from it inherit
+    (STS-TAG-006).  ``source_identity`` is set once in a chain (STS-SI-004).  ``mfa`` is the time in epoch seconds at
+    which a one-time code was verified, None where none was; role sessions never have it (R41).  ``lineage`` tells
+    whose credentials led here, the first person first: pairs of an access key id and the unique id of its principal.
+    ``padding`` makes the token longer and means nothing (STS-SP-020).
     """
 
     kind: SessionKind
@@ -50,6 +70,12 @@ class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     expires: int
     policy: str | None = None
     policy_arns: tuple[str, ...] = ()
+    tags: Tags = ()
+    transitive_tags: Tags = ()
+    source_identity: str | None = None
+    mfa: int | None = None
+    lineage: tuple[str, ...] = ()
+    padding: bytes = b""
 
 
 class CallerKind(Enum):
@@ -60,15 +86,17 @@ class CallerKind(Enum):
     USER_SESSION = "user session"
     ROOT_SESSION = "root session"
     ROLE_SESSION = "role session"
+    FEDERATED_USER = "federated user"
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A verified caller.
 
-    ``arn`` and ``user_id`` are what GetCallerIdentity answers (STS-GCI-T01…T03); ``principal_id`` is the unique id of
+    ``arn`` and ``user_id`` are what GetCallerIdentity answers (STS-GCI-T01…T06); ``principal_id`` is the unique id of
     the user or role whose policies apply (the account id for root); ``principal_arn`` is ``aws:PrincipalArn``: the
     role's ARN with its path for a role session.  ``principal`` is the caller as policies name it.  ``user_name`` is
-    empty for all but users and their sessions.
+    empty for all but users and their sessions.  ``issuer_arn`` is the user, or the root user, who made a federated
+    user's session, and empty for all others.
     """
 
     kind: CallerKind
@@ -82,6 +110,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     principal: Principal
     user_name: str = ""
     session: Session | None = None
+    issuer_arn: str = ""
 
     @property
     def is_root(self) -> bool:

@@ -184,8 +184,13 @@ class KeyRing:
             raise TokenNotIntact("the session's identifiers are not those of its kind")
         if len(session.secret) != _SECRET:
             raise TokenNotIntact("the session's secret is not a secret access key")
-        if not session.name and kind is SessionKind.ROLE:
-            raise TokenNotIntact("the role session has no name")
+        if kind is SessionKind.ROLE:
+            if not session.name:
+                raise TokenNotIntact("the role session has no name")
+            if session.mfa is not None:
+                raise TokenNotIntact("the role session has a mark of MFA")
+        else:
+            _check_own(session)
         return session
 
 
@@ -220,6 +225,25 @@ def _why_unknown(purpose: Purpose, header: bytes) -> str:
     return f"the token was sealed by the ring key {header[2:].hex()}, which is unknown or retired"
 
 
+def _check_own(session: Session) -> None:
+    """TokenNotIntact for claims that a session of a user, of root or of a federated user never has."""
+    if session.transitive_tags or session.source_identity is not None:
+        raise TokenNotIntact("the session has claims of a role session")
+    if session.kind is SessionKind.FEDERATED:
+        if not session.name:
+            raise TokenNotIntact("the federated user has no name")
+        if session.mfa is not None:
+            raise TokenNotIntact("the federated user has a mark of MFA")
+        by_root = session.principal_id == session.account
+        if by_root and session.expires - session.issued > MAXIMUM_LIFETIME[SessionKind.ROOT]:
+            raise TokenNotIntact("the federated user of root outlives an hour")
+    else:
+        if session.tags:
+            raise TokenNotIntact("the session has tags, and is of a kind that has none")
+        if session.mfa is not None and not 0 <= session.mfa <= session.issued:
+            raise TokenNotIntact("the MFA of the session is later than the session")
+
+
 def _reveal(value: Any) -> str:
     if type(value) is Secret:
         return value.reveal()
@@ -242,6 +266,7 @@ _IDENTITIES: Final = {
         SessionKind.USER: r"AIDA[A-Z0-9]{12,124}",
         SessionKind.ROOT: r"\1",
         SessionKind.ROLE: r"AROA[A-Z0-9]{12,124}",
+        SessionKind.FEDERATED: r"(?:AIDA[A-Z0-9]{12,124}|\1)",
     }.items()
 }
 

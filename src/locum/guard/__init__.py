@@ -17,6 +17,7 @@ from locum.core.token import TokenNotIntact
 from locum.errors import ExpiredToken, InvalidClientTokenId, SignatureDoesNotMatch
 from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory, Holder
+from locum.guard.revoked import refuse_revoked
 from locum.http import Request
 from locum.policy import Principal
 from locum.secret import Secret
@@ -32,6 +33,7 @@ _SESSION_KINDS: Final = {
     SessionKind.USER: CallerKind.USER_SESSION,
     SessionKind.ROOT: CallerKind.ROOT_SESSION,
     SessionKind.ROLE: CallerKind.ROLE_SESSION,
+    SessionKind.FEDERATED: CallerKind.FEDERATED_USER,
 }
 
 
@@ -90,16 +92,18 @@ class Guard:
         if session.expires <= now:
             raise ExpiredToken(_EXPIRED)
         self._check(claims, session.secret)
-        return self._caller(session, directory)
+        return refuse_revoked(self._caller(session, directory), directory)
 
     def _caller(self, session: Session, directory: Directory) -> Caller:
         """The caller of a session; the user or role must still exist, under the very id of then (POL-SS-008)."""
         kind = _SESSION_KINDS[session.kind]
         partition, account = self._partition, session.account
-        if session.kind is SessionKind.ROOT:
+        if session.principal_id == account:
             if directory.account(account) is None:
                 raise InvalidClientTokenId(_NOT_INTACT)
             root = arn.account_root(partition, account)
+            if session.kind is SessionKind.FEDERATED:
+                return self._federated_user(session, root, account)
             return Caller(
                 kind=kind,
                 partition=partition,
@@ -115,6 +119,8 @@ class Guard:
         holder: Holder | None = directory.holder(session.principal_id)
         if holder is None or holder.account != account:
             raise InvalidClientTokenId(_NOT_INTACT)
+        if session.kind is SessionKind.FEDERATED:
+            return self._federated_user(session, holder.arn, holder.id)
         if session.kind is SessionKind.USER:
             own_arn, user_id, user_name = holder.arn, holder.id, holder.name
             principal = Principal.user(own_arn, account, holder.id, partition=partition)
@@ -136,4 +142,24 @@ class Guard:
             principal=principal,
             user_name=user_name,
             session=session,
+        )
+
+    def _federated_user(self, session: Session, issuer_arn: str, issuer_id: str) -> Caller:
+        """A federated user, who depends on the user, or the root user, that vouched (STS-GFT-010)."""
+        partition, account = self._partition, session.account
+        own_arn = arn.federated_user(partition, account, session.name)
+        return Caller(
+            kind=CallerKind.FEDERATED_USER,
+            partition=partition,
+            account=account,
+            arn=own_arn,
+            user_id=f"{account}:{session.name}",
+            principal_id=session.principal_id,
+            principal_arn=own_arn,
+            access_key_id=session.access_key_id,
+            principal=Principal.federated_user(
+                own_arn, account, session.name, issuer_arn, issuer_id, partition=partition
+            ),
+            session=session,
+            issuer_arn=issuer_arn,
         )

@@ -13,7 +13,7 @@ from locum.core.session import Caller, SessionKind
 from locum.http import Request
 from locum.policy import principal_context
 
-__all__ = ["request_context", "tag_keys"]
+__all__ = ["mark_mfa", "request_context", "tag_keys"]
 
 
 def _iso(seconds: int) -> str:
@@ -26,7 +26,8 @@ def request_context(
     """The global condition keys of a signed request.
 
     ``region`` is the verified scope's, ``now`` epoch seconds, ``tags`` the principal's tags.  A role session carries no
-    MFA mark at all, a GetSessionToken session one that says false (POL-CK-005); long-term keys have neither key.
+    MFA mark at all, other sessions one that says whether a one-time code was verified for them (POL-CK-005); long-term
+    keys have neither key.
     """
     seconds = int(now)
     context: dict[str, str | tuple[str, ...]] = {}
@@ -48,9 +49,22 @@ def request_context(
     session = caller.session
     if session is not None:
         context["aws:tokenissuetime"] = _iso(session.issued)
-        if session.kind is not SessionKind.ROLE:
+        if session.kind is SessionKind.ROLE:
+            if session.source_identity is not None:
+                context["aws:sourceidentity"] = session.source_identity
+            if session.transitive_tags:
+                context["sts:transitivetagkeys"] = tuple([key for key, _ in session.transitive_tags])
+        elif session.mfa is None:
             context["aws:multifactorauthpresent"] = "false"
+        else:
+            mark_mfa(context, session.mfa, seconds)
     return context
+
+
+def mark_mfa(context: dict[str, str | tuple[str, ...]], verified: int, now: int) -> None:
+    """Say that a one-time code was verified, at ``verified`` (STS-CTX-T22, STS-CTX-T23); both in epoch seconds."""
+    context["aws:multifactorauthpresent"] = "true"
+    context["aws:multifactorauthage"] = str(max(0, now - verified))
 
 
 def tag_keys(context: dict[str, str | tuple[str, ...]], tags: Mapping[str, str], *, prefixes: tuple[str, ...]) -> None:

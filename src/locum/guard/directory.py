@@ -14,9 +14,10 @@ import msgspec
 
 from locum import arn
 from locum.arn import Arn
-from locum.core.records import AccessKey, Account, RingKey, Role, User
+from locum.core.records import AccessKey, Account, Revocation, RingKey, Role, User
+from locum.core.revocation import Revocations
 from locum.core.sealing import Vault
-from locum.core.session import Caller, CallerKind
+from locum.core.session import Caller, CallerKind, Session
 from locum.core.token import KeyRing, open_ring
 from locum.policy import (
     Ask,
@@ -140,6 +141,10 @@ class Directory:
     def _load_ring(self, reader: Reader) -> KeyRing:
         return open_ring((stored.record for stored in Records(reader).each(RingKey, "")), self._vault)
 
+    def revocations(self) -> Revocations:
+        """The sessions that were revoked before their end."""
+        return self._view.get(("revocations",), _read_revocations)
+
     def account(self, account: str) -> Account | None:
         """An account by its id."""
         return self._view.get(("account", account), lambda reader: _read_account(reader, account))
@@ -232,14 +237,26 @@ class Directory:
         return self._find_managed(reader, policy_arn, account) or _compiled("", PolicyKind.MANAGED, policy_arn)
 
     def policies_of(self, caller: Caller) -> CallerPolicies:
-        """Everything that limits or allows what a caller does (policy.md §10.2)."""
+        """Everything that limits or allows what a caller does (policy.md §10.2).
+
+        A session's tags come over those of its user or role (STS-TAG-010, STS-TAG-011).
+        """
         if caller.is_root:
             return CallerPolicies(caller.principal, (), None, None, _NO_TAGS)
+        session = caller.session
+        if caller.principal_id == caller.account:
+            return CallerPolicies(
+                caller.principal, (), None, self._session_policies(caller), _principal_tags(_NO_TAGS, session)
+            )
         holder = self.holder(caller.principal_id)
         if holder is None:
             raise LookupError("the caller was authenticated under an id that is not there")
         return CallerPolicies(
-            caller.principal, holder.identity, holder.boundary, self._session_policies(caller), holder.tags
+            caller.principal,
+            holder.identity,
+            holder.boundary,
+            self._session_policies(caller) if session is not None else None,
+            _principal_tags(holder.tags, session),
         )
 
     def _session_policies(self, caller: Caller) -> tuple[CompiledPolicy, ...] | None:
@@ -253,6 +270,20 @@ class Directory:
         if session.policy is not None:
             policies.append(_compiled(session.policy, PolicyKind.SESSION, ""))
         return tuple(policies)
+
+
+def _principal_tags(own: Mapping[str, str], session: Session | None) -> Mapping[str, str]:
+    """The tags of a principal, with a session's over its own whatever the case of their keys (POL-CK-004)."""
+    if session is None or not (session.tags or session.transitive_tags):
+        return own
+    tags = {key.lower(): value for key, value in own.items()}
+    for key, value in (*session.transitive_tags, *session.tags):
+        tags[key.lower()] = value
+    return tags
+
+
+def _read_revocations(reader: Reader) -> Revocations:
+    return Revocations(stored.record for stored in Records(reader).each(Revocation, ""))
 
 
 def _read_account(reader: Reader, account: str) -> Account | None:

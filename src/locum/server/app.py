@@ -17,20 +17,24 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import locum.server.iam.access_keys
+import locum.server.iam.mfa
 import locum.server.iam.policies
 import locum.server.iam.roles
 import locum.server.iam.simulation
 import locum.server.iam.users
+import locum.server.revocations
 import locum.server.sts  # noqa: F401 - the handlers register themselves
 from locum.http import Headers, Request, Response
 from locum.server import logs
-from locum.server.audit import AuditLog
+from locum.server.auditfile import AuditLog, Rotation
 from locum.server.config import Settings
 from locum.server.data import Data, open_data
 from locum.server.handlers import HANDLERS
 from locum.server.identifiers import new_uuid
 from locum.server.metrics import CONTENT_TYPE, Metrics
 from locum.server.pipeline import Answered, Pipeline
+from locum.server.revocations import prune
+from locum.server.throttle import Throttle
 from locum.store.facts import Miss
 from locum.wire.form import check_target
 
@@ -78,7 +82,11 @@ class Application:
         self._data: Final = data
         self._clock: Final = clock
         self._random: Final = random
-        self._audit: Final = AuditLog(settings.audit_file or data.path / "audit.jsonl")
+        self._audit: Final = AuditLog(
+            settings.audit_file or data.path / "audit.jsonl",
+            Rotation(settings.audit_rotate_bytes, settings.audit_rotate_hours * 3_600, settings.audit_keep),
+            drop=settings.audit_when_full == "drop",
+        )
         self._pipeline: Final = Pipeline(
             data.store,
             data.vault,
@@ -88,6 +96,11 @@ class Application:
             regions={settings.region, _GLOBAL_REGION},
             random=random,
             max_body=settings.max_body,
+            throttle=Throttle(
+                account=settings.requests_per_second,
+                principal=settings.principal_requests_per_second,
+                control=settings.iam_requests_per_second,
+            ),
         )
         self._metrics: Final = Metrics((command.operation.service.name, command.operation.name) for command in HANDLERS)
         self._threads: Final = ThreadPoolExecutor(_THREADS, thread_name_prefix="locum")
@@ -251,6 +264,10 @@ class Application:
             self._pipeline.usage.flush(self._data.store)
         except Exception:
             _log.exception("the last uses cannot be written")
+        try:
+            prune(self._data.store, self._clock())
+        except Exception:
+            _log.exception("expired revocations cannot be removed")
 
     async def _close(self) -> None:
         if self._flusher is not None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import datetime
 import functools
-import os
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from locum.api.shapes import Kind, Member, Shape, members
+from locum.api import sts
+from locum.api.shapes import Command, Kind, Member, Shape, members
 from locum.core.session import Caller, CallerKind, SessionKind
 from locum.errors import ServiceException
 
-__all__ = ["AuditLog", "Event", "identity_of", "lines_of", "parameters_of"]
+__all__ = ["Event", "asked_of", "identity_of", "lines_of", "parameters_of"]
 
 _EVENT_VERSION: Final = "1.11"
 _MAXIMUM_TEXT: Final = 1_024
@@ -64,12 +63,13 @@ class _Issuer(msgspec.Struct, rename="camel", gc=False):
     principal_id: str
     arn: str
     account_id: str
-    user_name: str
+    user_name: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _SessionContext(msgspec.Struct, rename="camel", gc=False):
+    session_issuer: _Issuer | msgspec.UnsetType
     attributes: _Attributes
-    session_issuer: _Issuer | msgspec.UnsetType = msgspec.UNSET
+    source_identity: str | msgspec.UnsetType
 
 
 class _Identity(msgspec.Struct, rename="camel", gc=False):
@@ -146,14 +146,38 @@ def _writer(member: Member) -> Callable[[Any], Any] | None:
     return None
 
 
+_FIRST: Final[dict[type[Shape], tuple[str, ...]]] = {
+    sts.AssumeRoleCommand: (
+        "tags",
+        "transitive_tag_keys",
+        "role_arn",
+        "role_session_name",
+        "source_identity",
+        "duration_seconds",
+        "external_id",
+        "serial_number",
+        "policy",
+        "policy_arns",
+    ),
+    sts.AssumeRoleResponse: ("credentials", "assumed_role_user", "packed_policy_size", "source_identity"),
+    sts.GetFederationTokenCommand: ("name", "duration_seconds", "policy", "policy_arns", "tags"),
+    sts.GetFederationTokenResponse: ("credentials", "federated_user", "packed_policy_size"),
+}
+"""The members that native records begin with, in their order (STS-CT-T01, STS-CT-T05); others follow as declared."""
+_SIZES: Final = frozenset({"session_token_size", "session_token_utilization"})
+"""Members that no native record has (STS-CT-T01, STS-CT-T05, STS-CT-T06)."""
+
+
 @functools.cache
 def _fields(shape: type[Shape]) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
     """What of a shape may be shown: attribute, name in the line, writer.  Secrets and binary data are not in it."""
-    return tuple(
-        (member.attribute, member.path, _writer(member))
+    shown = {
+        member.attribute: (member.attribute, member.path, _writer(member))
         for member in members(shape)
-        if not member.limits.secret and member.kind is not Kind.BLOB
-    )
+        if not member.limits.secret and member.kind is not Kind.BLOB and member.attribute not in _SIZES
+    }
+    first = _FIRST.get(shape, ())
+    return (*(shown[name] for name in first), *(each for name, each in shown.items() if name not in first))
 
 
 def parameters_of(shape: Shape) -> dict[str, Any] | None:
@@ -166,12 +190,25 @@ def parameters_of(shape: Shape) -> dict[str, Any] | None:
     return shown or None
 
 
+def asked_of(command: Command[Any], caller: Caller | None) -> dict[str, Any] | None:
+    """The parameters of a request, with what the caller's session passes on to a role: its transitive tags and its
+    source identity (STS-CT-009, STS-CT-010)."""
+    session = None if caller is None else caller.session
+    if session is None or not isinstance(command, sts.AssumeRoleCommand):
+        return parameters_of(command)
+    if session.source_identity is not None:
+        command = msgspec.structs.replace(command, source_identity=session.source_identity)
+    shown = parameters_of(command)
+    if session.transitive_tags and shown is not None:
+        return {"incomingTransitiveTags": dict(session.transitive_tags), **shown}
+    return shown
+
+
 def identity_of(caller: Caller | None) -> msgspec.Raw:
-    """CloudTrail's ``userIdentity`` of a caller (STS-CT-015, STS-CT-018 and the shapes of section 25.2), as JSON."""
+    """CloudTrail's ``userIdentity`` of a caller (STS-CT-015…018 and the shapes of section 25.2), as JSON."""
     if caller is None:
         return _NOBODY
-    kind = "Root" if caller.is_root else "AssumedRole" if caller.kind is CallerKind.ROLE_SESSION else "IAMUser"
-    own = (kind, caller.user_id, caller.arn, caller.account, caller.access_key_id, caller.user_name)
+    own = (_TYPES[caller.kind], caller.user_id, caller.arn, caller.account, caller.access_key_id, caller.user_name)
     session = caller.session
     if session is None:
         return _long_term_identity(*own)
@@ -179,8 +216,32 @@ def identity_of(caller: Caller | None) -> msgspec.Raw:
     if session.kind is SessionKind.ROLE:
         role = caller.principal_arn
         issuer = _Issuer("Role", caller.principal_id, role, caller.account, role.rpartition("/")[2])
-    context = _SessionContext(_Attributes(_instant(session.issued), "false"), issuer)
+    elif session.kind is SessionKind.FEDERATED:
+        issuer = _federating(caller)
+    context = _SessionContext(
+        issuer,
+        _Attributes(_instant(session.issued), "false" if session.mfa is None else "true"),
+        session.source_identity or msgspec.UNSET,
+    )
     return msgspec.Raw(_encoder.encode(_Identity(*own[:5], caller.user_name or msgspec.UNSET, context)))
+
+
+_TYPES: Final = {
+    CallerKind.USER: "IAMUser",
+    CallerKind.USER_SESSION: "IAMUser",
+    CallerKind.ROOT: "Root",
+    CallerKind.ROOT_SESSION: "Root",
+    CallerKind.ROLE_SESSION: "AssumedRole",
+    CallerKind.FEDERATED_USER: "FederatedUser",
+}
+
+
+def _federating(caller: Caller) -> _Issuer:
+    """Who vouched for a federated user: a user, or the account's root user (STS-CT-017)."""
+    account, made_by = caller.account, caller.issuer_arn
+    if caller.principal_id == account:
+        return _Issuer("Root", account, made_by, account)
+    return _Issuer("IAMUser", caller.principal_id, made_by, account, made_by.rpartition("/")[2])
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -248,25 +309,3 @@ def lines_of(event: Event) -> list[bytes]:
         _record(event, identity_of(caller), caller.account, shared),
         _record(event, msgspec.Raw(_encoder.encode(stranger)), event.owner, shared),
     ]
-
-
-class AuditLog:
-    """The file that audit lines are appended to: mode 0600, one write for all lines of a request.
-
-    Several processes append to the same file; a line is never split, since each write is one append.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.fchmod(self._descriptor, 0o600)
-
-    def write(self, lines: Iterable[bytes]) -> None:
-        """Append whole lines; OSError where the file cannot take them all."""
-        data = b"".join(line + b"\n" for line in lines)
-        written = os.write(self._descriptor, data)
-        if written != len(data):
-            raise OSError(f"the audit file took {written} of {len(data)} bytes")
-
-    def close(self) -> None:
-        """Close the file; later writes fail."""
-        os.close(self._descriptor)

@@ -8,23 +8,31 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from locum import arn
 from locum.api.shapes import Target
+from locum.api.sts import AssumeRoleCommand, GetFederationTokenCommand
 from locum.core.issue import role_named
 from locum.core.records import Role, User
+from locum.core.session import Caller, Session
 from locum.errors import AccessDenied
-from locum.guard.context import request_context, tag_keys
+from locum.guard.context import mark_mfa, request_context, tag_keys
 from locum.guard.directory import CallerPolicies, Holder
 from locum.http import Request
 from locum.policy import denial_text
 from locum.server import targets
 from locum.server.denials import denied
 from locum.server.handlers import Call, Found
+from locum.server.mfa import verify
 from locum.store.records import Stored
 
 __all__ = ["Authorized", "authorize"]
 
 _Context = dict[str, str | tuple[str, ...]]
 _RESOURCE_TAGS: Final = ("aws:resourcetag/", "iam:resourcetag/")
+_TAG_SESSION: Final = "sts:TagSession"
+_SET_SOURCE_IDENTITY: Final = "sts:SetSourceIdentity"
+_SET_CONTEXT: Final = "sts:SetContext"
+_FEDERATION: Final = GetFederationTokenCommand.operation
 
 
 class Authorized(NamedTuple):
@@ -53,7 +61,10 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
         return _authorize_role(call, policies, context)
     resource = "*"
     if isinstance(declared.resource, Target):
-        call.target = targets.resolve(call.records, caller, call.command, declared.resource)
+        if declared.resource.kind == "federated-user":
+            call.target = Found(arn.federated_user(call.partition, caller.account, call.command.name))
+        else:
+            call.target = targets.resolve(call.records, caller, call.command, declared.resource)
         resource = call.target.arn
     context["aws:resourceaccount"] = caller.account
     stored = call.target.stored
@@ -72,12 +83,32 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
                 denial_text(caller.arn, action, named, decision),
                 decision=denied(decision, policies, action, asked, caller.account, context),
             )
+    if call.command.operation is _FEDERATION and call.command.tags:
+        # Tags for a federated user (STS-GFT-002).
+        _ask(_TAG_SESSION, resource, caller, policies, context)
     return _NOTHING
 
 
+def _ask(action: str, resource: str, caller: Caller, policies: CallerPolicies, context: _Context) -> None:
+    """Ask the caller's policies for what comes beside a call's own action; the text has no reason (STS-E-003)."""
+    decision = policies.decide(action, resource, caller.account, context)
+    if not decision.allowed:
+        raise AccessDenied(
+            denial_text(caller.arn, action, resource),
+            decision=denied(decision, policies, action, resource, caller.account, context),
+        )
+
+
 def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context) -> Authorized:
-    """Permission to assume the role that the command names: its trust policy must allow in every case (STS-AR-007)."""
+    """Permission to assume the role that the command names: its trust policy must allow in every case (STS-AR-007).
+
+    It must allow what else the call does, too: passing or inheriting tags, setting or carrying a source identity,
+    passing context assertions (STS-AR-017…022).  sts:AssumeRole comes first (STS-AR-024), and before all of them a
+    one-time code is verified, whose outcome they may ask for (STS-AR-040).
+    """
     command, caller, directory = call.command, call.caller, call.directory
+    if command.serial_number is not None or command.token_code is not None:
+        mark_mfa(context, verify(call, command.serial_number, command.token_code), int(call.now))
     role_arn = command.role_arn
     parsed = role_named(role_arn)
     holder: Holder | None = directory.role(parsed)
@@ -86,26 +117,58 @@ def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context
         context["sts:externalid"] = command.external_id
     account = parsed.account
     context["aws:resourceaccount"] = account
-    action = command.operation.action
+    if holder is not None:
+        tag_keys(context, holder.tags, prefixes=_RESOURCE_TAGS)
+    session = caller.session
+    carried = None if session is None else session.source_identity
+    actions = [command.operation.action]
+    if command.tags or command.transitive_tag_keys or (session is not None and session.transitive_tags):
+        actions.append(_TAG_SESSION)
+        _session_tag_keys(command, session, context)
+    if command.source_identity is not None or carried is not None:
+        actions.append(_SET_SOURCE_IDENTITY)
+        context["sts:sourceidentity"] = command.source_identity or carried or ""
+    providers = [each.provider_arn for each in command.provided_contexts if each.provider_arn is not None]
+    if command.provided_contexts:
+        actions.append(_SET_CONTEXT)
+        context["sts:requestcontextproviders"] = tuple(providers)
+    # A role that does not exist is asked for like one that trusts nobody (STS-E-017).
+    trust = None if holder is None else holder.trust
+    for action in actions:
+        decision = policies.may_assume(action, role_arn, account, trust, context)
+        if not decision.allowed:
+            raise AccessDenied(
+                denial_text(caller.arn, action, role_arn),
+                decision=denied(decision, policies, action, role_arn, account, context, trust=trust, role=True),
+            )
+    if carried is not None and command.source_identity not in (None, carried):
+        raise AccessDenied(denial_text(caller.arn, _SET_SOURCE_IDENTITY, role_arn))
+    for provider in providers:
+        _ask(_SET_CONTEXT, provider, caller, policies, context)
     if holder is None:
-        # A role that does not exist is asked for like one that trusts nobody (STS-E-017).
-        decision = policies.may_assume(action, role_arn, account, None, context)
-        raise AccessDenied(
-            denial_text(caller.arn, action, role_arn),
-            decision=denied(decision, policies, action, role_arn, account, context, role=True),
-        )
-    tag_keys(context, holder.tags, prefixes=_RESOURCE_TAGS)
-    decision = policies.may_assume(action, role_arn, account, holder.trust, context)
-    if not decision.allowed:
-        raise AccessDenied(
-            denial_text(caller.arn, action, role_arn),
-            decision=denied(decision, policies, action, role_arn, account, context, trust=holder.trust, role=True),
-        )
+        raise AccessDenied(denial_text(caller.arn, command.operation.action, role_arn))
     call.target = Found(role_arn, Stored(holder.record, 0))
     return Authorized(
         ({"ARN": role_arn, "accountId": account, "type": "AWS::IAM::Role"},),
         account if account != caller.account else "",
     )
+
+
+def _session_tag_keys(command: AssumeRoleCommand, session: Session | None, context: _Context) -> None:
+    """The keys that tell of a role session's tags while the trust policy is asked (STS-TAG-013, STS-TAG-014)."""
+    if command.tags:
+        context["aws:tagkeys"] = tuple([tag.key for tag in command.tags])
+        for tag in command.tags:
+            context[f"aws:requesttag/{tag.key.lower()}"] = tag.value
+    inherited = () if session is None else session.transitive_tags
+    for key, value in inherited:
+        for prefix in _RESOURCE_TAGS:
+            name = f"{prefix}{key.lower()}"
+            if name in context:
+                context[name] = value
+    lasting = (*(key for key, _ in inherited), *command.transitive_tag_keys)
+    if lasting:
+        context["sts:transitivetagkeys"] = lasting
 
 
 def _request_tags(call: Call[Any], context: _Context) -> None:

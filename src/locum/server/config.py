@@ -213,6 +213,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default_text="audit.jsonl in the data directory",
         ),
     ] = None
+    audit_rotate_bytes: Annotated[
+        int,
+        Setting(
+            help="Size at which a new audit file is begun; 0 for none.",
+            read=readers.integer(0, 999_999_999_999),
+            metavar="BYTES",
+        ),
+    ] = 134_217_728
+    audit_rotate_hours: Annotated[
+        int,
+        Setting(
+            help="Hours, counted from midnight UTC, after which a new audit file is begun; 0 for never.",
+            read=readers.integer(0, 8_760),
+            metavar="HOURS",
+        ),
+    ] = 24
+    audit_keep: Annotated[
+        int,
+        Setting(
+            help="Audit files that are kept beside the current one; 0 keeps all.",
+            read=readers.integer(0, 100_000),
+            metavar="N",
+        ),
+    ] = 0
+    audit_when_full: Annotated[
+        str,
+        Setting(
+            help="What to do when an audit line finds no room: refuse requests, or drop the line.",
+            read=readers.one_of("refuse", "drop"),
+            metavar="WHAT",
+        ),
+    ] = "refuse"
     log_level: Annotated[
         str,
         Setting(
@@ -229,6 +261,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             metavar="FORMAT",
         ),
     ] = "auto"
+    requests_per_second: Annotated[
+        int,
+        Setting(
+            help="Signed requests to STS that an account may make in a second; 0 for any number.",
+            read=readers.integer(0, 100_000),
+            metavar="N",
+        ),
+    ] = 600
+    principal_requests_per_second: Annotated[
+        int,
+        Setting(
+            help="Signed requests to STS that a user or a role may make in a second; 0 for as many as its account.",
+            read=readers.integer(0, 100_000),
+            metavar="N",
+        ),
+    ] = 0
+    iam_requests_per_second: Annotated[
+        int,
+        Setting(
+            help="Requests to IAM, and revocations, that an account may make in a second; 0 for any number.",
+            read=readers.integer(0, 100_000),
+            metavar="N",
+        ),
+    ] = 0
     max_body: Annotated[
         int,
         Setting(help="Bytes of the largest request body.", read=readers.integer(65_536, 67_108_864), metavar="BYTES"),

@@ -14,8 +14,11 @@ from locum.core.records import Account, Record
 from locum.core.sealing import Vault
 from locum.core.session import Caller
 from locum.core.token import KeyRing
+from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory
 from locum.server.usage import Usage
+from locum.store import Store
+from locum.store.facts import Miss
 from locum.store.records import Records, Stored
 
 __all__ = ["HANDLERS", "Call", "Found", "Handler", "handles"]
@@ -35,16 +38,20 @@ class Call(Generic[CommandType]):
 
     ``now`` is epoch seconds, read once per request.  ``target`` is what the command's declaration names; ``records`` is
     the snapshot or, for operations that write, the transaction in which the target was read.  ``random`` gives bytes.
+    ``peer`` is the client's address and ``attempts`` counts what was guessed wrong from there (R10).
     """
 
     __slots__ = (
+        "attempts",
         "caller",
         "command",
         "directory",
         "now",
         "partition",
+        "peer",
         "random",
         "records_",
+        "store_",
         "target",
         "usage",
         "vault",
@@ -61,6 +68,8 @@ class Call(Generic[CommandType]):
         directory: Directory,
         vault: Vault,
         usage: Usage,
+        attempts: Attempts,
+        peer: str,
     ) -> None:
         self.command = command
         self.caller = caller
@@ -70,8 +79,11 @@ class Call(Generic[CommandType]):
         self.directory = directory
         self.vault = vault
         self.usage = usage
+        self.attempts = attempts
+        self.peer = peer
         self.target = Found("*")
         self.records_: Records | None = None
+        self.store_: Store | None = None
 
     @property
     def records(self) -> Records:
@@ -79,6 +91,13 @@ class Call(Generic[CommandType]):
         if self.records_ is None:
             raise TypeError("this operation is answered from the directory alone")
         return self.records_
+
+    @property
+    def store(self) -> Store:
+        """The store itself, for the few writes that must stand though the call is refused; Miss on the event loop."""
+        if self.store_ is None:
+            raise Miss
+        return self.store_
 
     @property
     def ring(self) -> KeyRing:
@@ -113,12 +132,14 @@ class Handler(NamedTuple):
     """A handler and how it is run.
 
     ``cached``: answered on the event loop from cached facts.  ``before``: checks of the input's meaning that precede
-    the admission of callers and authorization (STS-AR-038).
+    the admission of callers and authorization (STS-AR-038).  ``once``: for operations that write, what is done once
+    for each authorized call, outside of the transaction, so that it stands even where the call is refused.
     """
 
     run: Callable[[Any], Shape]
     cached: bool
     before: Callable[[Any], None] | None
+    once: Callable[[Any], None] | None
 
 
 HANDLERS: Final[dict[type[Command[Any]], Handler]] = {}
@@ -132,13 +153,14 @@ def handles(
     *,
     cached: bool = False,
     before: Callable[[Any], None] | None = None,
+    once: Callable[[Any], None] | None = None,
 ) -> Callable[[Callable[[Call[Any]], AnswerType]], Callable[[Call[Any]], AnswerType]]:
     """Register the decorated function as the handler of a command."""
 
     def register(run: Callable[[Call[Any]], AnswerType]) -> Callable[[Call[Any]], AnswerType]:
         if command in HANDLERS:
             raise TypeError(f"{command.__name__} has a handler already")
-        HANDLERS[command] = Handler(run, cached, before)
+        HANDLERS[command] = Handler(run, cached, before, once)
         return run
 
     return register

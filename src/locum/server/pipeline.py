@@ -27,12 +27,15 @@ from locum.errors import (
     ServiceUnavailable,
 )
 from locum.guard import Guard
+from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory
 from locum.http import Request, Response
 from locum.server import authorization, denials
-from locum.server.audit import AuditLog, Event, lines_of, parameters_of
+from locum.server.audit import Event, asked_of, lines_of, parameters_of
+from locum.server.auditfile import AuditLog
 from locum.server.handlers import HANDLERS, Call, Handler
 from locum.server.identifiers import new_uuid
+from locum.server.throttle import Receipt, Throttle
 from locum.server.usage import Usage
 from locum.store import Conflict, Locked, Store
 from locum.store.facts import Facts, Miss, View
@@ -50,6 +53,9 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _FORBIDDEN: Final = b"<html><body><h1>403 Forbidden</h1></body></html>\n"
 _ATTEMPTS: Final = 3
 _UNKNOWN: Final = "Unknown"
+_UNRECORDED: Final = "The request cannot be recorded, so it is not answered."
+_UNSHOWN: Final = frozenset({"DecodeAuthorizationMessage", "ListRevocations"})
+"""Operations of STS whose answers tell what was read, not what was issued or changed."""
 
 
 class Answered(NamedTuple):
@@ -72,6 +78,7 @@ class _Work:
         "may_wait",
         "name",
         "owner",
+        "paid",
         "read_only",
         "region",
         "request_id",
@@ -94,6 +101,7 @@ class _Work:
         self.resources: tuple[dict[str, str], ...] = ()
         self.owner = ""
         self.denial: denials.Denial | None = None
+        self.paid: Receipt | None = None
 
 
 class _Refusal(Exception):
@@ -116,17 +124,20 @@ class Pipeline:
         regions: Collection[str],
         random: Callable[[int], bytes],
         max_body: int,
+        throttle: Throttle | None = None,
     ) -> None:
         self.store: Final = store
         self.facts: Final = Facts(store)
         self.usage: Final = Usage()
-        self.guard: Final = Guard(partition, regions)
+        self._attempts: Final = Attempts()
+        self.guard: Final = Guard(partition, regions, attempts=self._attempts)
         self._vault: Final = vault
         self._audit: Final = audit
         self._partition: Final = partition
         self._region: Final = region
         self._random: Final = random
         self._max_body: Final = max_body
+        self._throttle: Final = throttle or Throttle()
 
     def answer(self, request: Request, request_id: str, now: float, *, wait: bool) -> Answered:
         """The answer to one request; :class:`~locum.store.facts.Miss` where it would have to wait but may not.
@@ -137,9 +148,14 @@ class Pipeline:
         error: ServiceException | None = None
         response: Response | None = None
         json = wants_json(request.lines.get("accept"))
+        recorded = self._audit.ready()
         try:
+            if not recorded:
+                raise ServiceUnavailable(_UNRECORDED)
             self._run(work, request, now, wait=wait)
         except Miss:
+            if work.paid:
+                self._throttle.give_back(work.paid)
             raise
         except _Refusal as refusal:
             response, error = refusal.response, MalformedInput(f"HTTP {refusal.response.status}")
@@ -149,10 +165,11 @@ class Pipeline:
             _log.exception("the request failed", extra={"operation": work.name})
             error = InternalFailure("The request processing has failed because of an unknown error.")
         try:
-            self._record(work, request, request_id, now, error)
+            if recorded:
+                self._record(work, request, request_id, now, error)
         except Exception:
             _log.exception("the audit line cannot be written")
-            error, response = ServiceUnavailable("The request cannot be recorded, so it is not answered."), None
+            error, response = ServiceUnavailable(_UNRECORDED), None
         outcome = "ok" if error is None else error.code
         if response is None:
             headers: tuple[tuple[str, str], ...]
@@ -259,6 +276,8 @@ class Pipeline:
             request, query, directory, service=operation.service.name, now=now
         )
         work.caller = caller
+        if work.paid is None:
+            work.paid = self._throttle.charge(caller, operation, now)
         admit_session(caller, operation.service.name)
         command = work.command
         if command is None:
@@ -272,17 +291,23 @@ class Pipeline:
             directory=directory,
             vault=self._vault,
             usage=self.usage,
+            attempts=self._attempts,
+            peer=request.peer,
         )
         call.records_ = records
+        if work.may_wait:
+            call.store_ = self.store
         if handler.before is not None:
             handler.before(call)
-        admit(caller, operation.service.name, operation.name)
+        admit(caller, command)
         try:
             decided = authorization.authorize(call, request, work.region)
             work.resources, work.owner = decided.resources, decided.owner
             if run:
                 self.usage.note_caller(caller, now, operation.service.name, work.region)
                 work.answer = handler.run(call)
+            elif handler.once is not None:
+                handler.once(call)
         except AccessDenied as refused:
             if isinstance(refused.decision, denials.Denied):
                 work.denial = self._explained(refused.decision, call, work)
@@ -322,7 +347,7 @@ class Pipeline:
                     read_only=work.read_only,
                     caller=work.caller,
                     error=error,
-                    parameters=parameters_of(work.command) if shown and work.command is not None else None,
+                    parameters=asked_of(work.command, work.caller) if shown and work.command is not None else None,
                     answer=parameters_of(work.answer)
                     if work.answer is not None and error is None and shown and self._shows_answer(work)
                     else None,
@@ -337,5 +362,5 @@ class Pipeline:
     def _shows_answer(work: _Work) -> bool:
         """Whether CloudTrail shows the answer: issued credentials and what IAM changed, not what was read."""
         if work.service is STS:
-            return work.name != "DecodeAuthorizationMessage"
+            return work.name not in _UNSHOWN
         return work.service is IAM and not work.read_only

@@ -25,7 +25,7 @@ import msgspec
 
 from locum import __version__
 from locum.secret import Secret
-from locum.server import logs, metrics
+from locum.server import logs, metrics, throttle
 from locum.server.accounts import RootKey
 from locum.server.bootstrap import Bootstrap, bootstrap
 from locum.server.config import Problem, Refused, Settings, is_loopback
@@ -193,6 +193,7 @@ def _run(settings: Settings, factory: Factory, sockets: Sequence[socket.socket],
     if settings.workers == 1:
         return Worker(settings, factory(settings), ready).serve_until_stopped(sockets)
     metrics.share(settings.workers)
+    throttle.share()
 
     def work(index: int, tell: Callable[[], None], lifeline: int) -> int:
         metrics.take(index)

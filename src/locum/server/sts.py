@@ -12,17 +12,20 @@ from locum.core import issue
 from locum.core.packing import packed_percentage
 from locum.core.records import Role
 from locum.core.session import Session
-from locum.errors import MalformedPolicyDocumentException, ValidationError
+from locum.core.token import MAXIMUM_TOKEN, TokenTooLarge
+from locum.errors import MalformedPolicyDocumentException, PackedPolicyTooLargeException, ValidationError
 from locum.policy import PolicyKind, validate
 from locum.secret import Secret
 from locum.server import denials
 from locum.server.handlers import Call, handles
+from locum.server.mfa import verify
 
 __all__ = [
     "assume_role",
     "decode_authorization_message",
     "get_access_key_info",
     "get_caller_identity",
+    "get_federation_token",
     "get_session_token",
 ]
 
@@ -32,12 +35,26 @@ _SESSION_POLICY_CHARACTERS: Final = 2_048
 
 
 def _credentials(call: Call[Any], session: Session) -> sts.Credentials:
+    """The session, sealed; PackedPolicyTooLarge where it does not fit into a token (STS-E-T51)."""
+    try:
+        token = call.ring.seal_session(session, call.random(_NONCE_BYTES))
+        least = call.command.minimum_session_token_size
+        if least is not None and len(token) < least:
+            longer = issue.padded(session, len(token), least)
+            token = call.ring.seal_session(longer, call.random(_NONCE_BYTES))
+    except TokenTooLarge:
+        raise PackedPolicyTooLargeException("Serialized token too large for session") from None
     return sts.Credentials(
         access_key_id=session.access_key_id,
         secret_access_key=session.secret,
-        session_token=Secret(call.ring.seal_session(session, call.random(_NONCE_BYTES))),
+        session_token=Secret(token),
         expiration=datetime.datetime.fromtimestamp(session.expires, datetime.UTC),
     )
+
+
+def _utilization(size: int) -> int:
+    """The size of a token in percent of the largest there can be, rounded up (STS-SP-019)."""
+    return -(-size * 100 // MAXIMUM_TOKEN)
 
 
 @handles(sts.GetCallerIdentityCommand, cached=True)
@@ -73,8 +90,11 @@ def _check_session_policy(policy: str) -> None:
     validate(policy, PolicyKind.SESSION)
 
 
-def _check_session_policies(call: Call[Any], policy: str | None, arns: tuple[str, ...], account: str) -> None:
+def _check_session_policies(call: Call[Any], session: Session) -> None:
     """Refuse session policies that are too many, too long, malformed or out of reach (STS-SP-001, SP-002, SP-008)."""
+    policy, arns = session.policy, session.policy_arns
+    if policy is None and not arns:
+        return
     if len(arns) > _SESSION_POLICY_ARNS:
         raise ValidationError(f"At most {_SESSION_POLICY_ARNS} PolicyArns can be passed, not {len(arns)}")
     size = len(policy or "") + sum(map(len, arns))
@@ -83,7 +103,7 @@ def _check_session_policies(call: Call[Any], policy: str | None, arns: tuple[str
             f"Policy and PolicyArns together have {size} characters; at most {_SESSION_POLICY_CHARACTERS} are allowed"
         )
     for each in arns:
-        if call.directory.managed_policy(each, account) is None:
+        if call.directory.managed_policy(each, session.account) is None:
             raise MalformedPolicyDocumentException(f"The managed policy {each} does not exist or cannot be used")
     if policy is not None:
         _check_session_policy(policy)
@@ -91,8 +111,6 @@ def _check_session_policies(call: Call[Any], policy: str | None, arns: tuple[str
 
 def _assumable(call: Call[sts.AssumeRoleCommand]) -> None:
     issue.role_named(call.command.role_arn)
-    issue.unsupported(call.command)
-    issue.check_mfa(call.command)
 
 
 @handles(sts.AssumeRoleCommand, cached=True, before=_assumable)
@@ -103,22 +121,56 @@ def assume_role(call: Call[sts.AssumeRoleCommand]) -> sts.AssumeRoleResponse:
     if stored is None:
         raise TypeError("authorization lets nobody assume a role that does not exist")
     role = stored.record
-    arns = tuple(each.arn for each in command.policy_arns if each.arn is not None)
-    _check_session_policies(call, command.policy, arns, role.account)
-    packed = packed_percentage(command.policy, arns)
+    issue.refuse_contexts(command.provided_contexts, call.partition)
     session = issue.assume_role(command, call.caller, role, call.now, call.random(issue.RANDOM_BYTES))
+    _check_session_policies(call, session)
+    packed = packed_percentage(session.policy, session.policy_arns, session.transitive_tags + session.tags)
+    credentials = _credentials(call, session)
+    size = len(credentials.session_token)
     return sts.AssumeRoleResponse(
         assumed_role_user=sts.AssumedRoleUser(
-            assumed_role_id=f"{role.id}:{command.role_session_name}",
-            arn=arn.assumed_role(call.partition, role.account, role.name, command.role_session_name),
+            assumed_role_id=f"{role.id}:{session.name}",
+            arn=arn.assumed_role(call.partition, role.account, role.name, session.name),
         ),
-        credentials=_credentials(call, session),
+        credentials=credentials,
         packed_policy_size=packed,
+        source_identity=session.source_identity,
+        session_token_utilization=_utilization(size),
+        session_token_size=size,
+    )
+
+
+@handles(sts.GetFederationTokenCommand, cached=True)
+def get_federation_token(call: Call[sts.GetFederationTokenCommand]) -> sts.GetFederationTokenResponse:
+    """Temporary credentials for whom the calling user, or root, vouches (area GFT)."""
+    caller = call.caller
+    session = issue.get_federation_token(call.command, caller, call.now, call.random(issue.RANDOM_BYTES))
+    _check_session_policies(call, session)
+    packed = packed_percentage(session.policy, session.policy_arns, session.tags)
+    credentials = _credentials(call, session)
+    size = len(credentials.session_token)
+    return sts.GetFederationTokenResponse(
+        credentials=credentials,
+        federated_user=sts.FederatedUser(
+            federated_user_id=f"{caller.account}:{session.name}",
+            arn=arn.federated_user(call.partition, caller.account, session.name),
+        ),
+        packed_policy_size=packed or 0,
+        session_token_utilization=_utilization(size),
+        session_token_size=size,
     )
 
 
 @handles(sts.GetSessionTokenCommand, cached=True)
 def get_session_token(call: Call[sts.GetSessionTokenCommand]) -> sts.GetSessionTokenResponse:
-    """Temporary credentials of the caller itself (area GST)."""
-    session = issue.get_session_token(call.command, call.caller, call.now, call.random(issue.RANDOM_BYTES))
-    return sts.GetSessionTokenResponse(credentials=_credentials(call, session))
+    """Temporary credentials of the caller itself, marked with MFA where a one-time code was right (area GST)."""
+    command = call.command
+    mfa = None
+    if command.serial_number is not None or command.token_code is not None:
+        mfa = verify(call, command.serial_number, command.token_code)
+    session = issue.get_session_token(command, call.caller, call.now, call.random(issue.RANDOM_BYTES), mfa=mfa)
+    credentials = _credentials(call, session)
+    size = len(credentials.session_token)
+    return sts.GetSessionTokenResponse(
+        credentials=credentials, session_token_utilization=_utilization(size), session_token_size=size
+    )

@@ -12,10 +12,12 @@ from typing import Any, Final
 from locum import arn
 from locum.api.shapes import Command, Target
 from locum.arn import Arn
-from locum.core.records import AccessKey, ManagedPolicy, Role, User
+from locum.core.records import AccessKey, ManagedPolicy, MfaDevice, Role, User
 from locum.core.session import Caller
 from locum.errors import ValidationError
 from locum.server.handlers import Found
+from locum.server.mfa import find_device
+from locum.server.revocations import find_principal
 from locum.store.records import Records, Stored
 
 __all__ = ["moved", "resolve"]
@@ -73,6 +75,26 @@ def _access_key(records: Records, caller: Caller, command: Command[Any], target:
     return Found(root) if owner is None else Found(owner.record.arn(caller.partition), owner)
 
 
+def _mfa_device(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    value = getattr(command, target.member)
+    if target.creates:
+        path = getattr(command, "path", None) or "/"
+        return Found(arn.iam(caller.partition, caller.account, MfaDevice.kind, path, value))
+    if not value.startswith("arn:"):
+        # The number of a hardware device, of which there are none: asked for under the ARN that it would have.
+        return Found(arn.iam(caller.partition, caller.account, MfaDevice.kind, "/", value))
+    return Found(value, find_device(records, caller.account, caller.partition, value))
+
+
+def _sessions(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The user or role whose sessions are meant; ``*`` for sessions that no principal names."""
+    value = getattr(command, target.member)
+    if value is None:
+        return Found("*")
+    named = find_principal(records, caller.partition, value, caller.account)
+    return Found(value) if named is None else Found(named.resource, named.stored)
+
+
 _HOLDERS: Final[dict[str, type[User] | type[Role]]] = {each.kind: each for each in (User, Role)}
 _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Found]]] = {
     "user": _named(User),
@@ -80,6 +102,8 @@ _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Fo
     "policy": _policy,
     "holder": _holder,
     "access_key": _access_key,
+    "mfa": _mfa_device,
+    "sessions": _sessions,
 }
 
 

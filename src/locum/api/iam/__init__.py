@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from locum.api.iam import access_keys, policies, roles, simulation, users
+from locum.api.iam import access_keys, mfa, policies, roles, simulation, users
 from locum.api.iam.service import IAM
 from locum.api.shapes import Command
 
@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, type[Command[Any]]]] = {
         *roles.COMMANDS,
         *policies.COMMANDS,
         *simulation.COMMANDS,
+        *mfa.COMMANDS,
     )
 }
 """Operation name → command type."""

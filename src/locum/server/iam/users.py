@@ -9,16 +9,17 @@ import msgspec
 
 from locum.api.iam import types
 from locum.api.iam import users as api
+from locum.arn import account_root
 from locum.core.records import User
 from locum.errors import DeleteConflictException
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
 from locum.server.iam.answers import boundary_of, merged_tags, moment, new_id, page, tags_of
 
-__all__ = ["create_user", "delete_user", "get_user", "list_users", "update_user"]
+__all__ = ["create_user", "delete_user", "get_user", "list_users", "root_shown", "update_user", "user_shown"]
 
 
-def _shown(call: Call[Any], user: User, *, whole: bool) -> types.User:
+def user_shown(call: Call[Any], user: User, *, whole: bool) -> types.User:
     """A user as answers show it; lists leave out tags and boundary (IAM-USR-001)."""
     return types.User(
         path=user.path,
@@ -28,6 +29,18 @@ def _shown(call: Call[Any], user: User, *, whole: bool) -> types.User:
         create_date=moment(user.created),
         permissions_boundary=boundary_of(user) if whole else None,
         tags=tags_of(user.tags) if whole and user.tags else None,
+    )
+
+
+def root_shown(call: Call[Any]) -> types.User:
+    """The account's root user as answers show it (IAM-USR-009)."""
+    account = call.account_record
+    return types.User(
+        path="/",
+        user_name=account.name,
+        user_id=call.account,
+        arn=account_root(call.partition, call.account),
+        create_date=moment(account.created),
     )
 
 
@@ -48,25 +61,15 @@ def create_user(call: Call[api.CreateUserCommand]) -> api.CreateUserResponse:
         boundary=command.permissions_boundary,
     )
     holders.create(call, user)
-    return api.CreateUserResponse(user=_shown(call, user, whole=True))
+    return api.CreateUserResponse(user=user_shown(call, user, whole=True))
 
 
 @handles(api.GetUserCommand)
 def get_user(call: Call[api.GetUserCommand]) -> api.GetUserResponse:
     """A user, or the caller itself (IAM-USR-001, IAM-USR-009)."""
-    caller = call.caller
-    if call.command.user_name is None and caller.is_root:
-        account = call.account_record
-        return api.GetUserResponse(
-            user=types.User(
-                path="/",
-                user_name=account.name,
-                user_id=call.account,
-                arn=caller.arn,
-                create_date=moment(account.created),
-            )
-        )
-    return api.GetUserResponse(user=_shown(call, holders.holder(call, User).record, whole=True))
+    if call.command.user_name is None and call.caller.is_root:
+        return api.GetUserResponse(user=root_shown(call))
+    return api.GetUserResponse(user=user_shown(call, holders.holder(call, User).record, whole=True))
 
 
 @handles(api.UpdateUserCommand)
@@ -85,10 +88,12 @@ def update_user(call: Call[api.UpdateUserCommand]) -> types.Nothing:
 
 @handles(api.DeleteUserCommand)
 def delete_user(call: Call[api.DeleteUserCommand]) -> types.Nothing:
-    """Delete a user that has neither keys nor policies (IAM-USR-004)."""
+    """Delete a user that has neither keys nor MFA devices nor policies (IAM-USR-004)."""
     stored = holders.holder(call, User)
     if call.records.found("key-owner", stored.record.id, limit=1):
         raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
+    if call.records.found("mfa-owner", stored.record.id, limit=1):
+        raise DeleteConflictException("Cannot delete entity, must delete MFA device first.")
     holders.check_deletable(stored.record)
     call.records.delete(stored)
     return types.Nothing()
@@ -102,7 +107,7 @@ def list_users(call: Call[api.ListUsersCommand]) -> api.ListUsersResponse:
     def entries(after: str) -> Iterator[tuple[str, types.User]]:
         for stored in call.records.each(User, call.account, after=after):
             if stored.record.path.startswith(prefix):
-                yield stored.record.key[2], _shown(call, stored.record, whole=False)
+                yield stored.record.key[2], user_shown(call, stored.record, whole=False)
 
     users, shown = page(call, entries)
     return api.ListUsersResponse(users=users, is_truncated=shown.is_truncated, marker=shown.marker)
