@@ -115,7 +115,8 @@ lock: $(VENV)/.stamp-setup
 	$(UV_COMPILE) --group setup --output-file requirements/setup.lock
 	$(UV_COMPILE) --constraints requirements/setup.lock --group dev pyproject.toml \
 		--output-file requirements/dev.lock
-	$(UV_COMPILE) --constraints requirements/dev.lock pyproject.toml --output-file requirements/serve.lock
+	$(UV_COMPILE) --constraints requirements/dev.lock --extra mfa pyproject.toml \
+		--output-file requirements/serve.lock
 	$(UV_COMPILE) --constraints requirements/dev.lock --group bench pyproject.toml \
 		--output-file requirements/bench.lock
 	$(UV_COMPILE) --constraints requirements/dev.lock --group fuzz pyproject.toml \

@@ -41,7 +41,7 @@ INTERPRETERS: Final = ("3.11", "3.12", "3.13", "3.14")
 
 LOCKS: Final = {
     "setup.lock": PROJECT["dependency-groups"]["setup"],
-    "serve.lock": PROJECT["project"]["dependencies"],
+    "serve.lock": [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["mfa"]],
     "dev.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]],
     "bench.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["bench"]],
     "fuzz.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["fuzz"]],
