@@ -168,6 +168,7 @@ class Locum(Subject):
             "LOCUM_ROOT_SECRET_ACCESS_KEY": self.root.secret,
             "LOCUM_LOG_LEVEL": "warning",
             "LOCUM_REGION": REGION,
+            "LOCUM_REQUESTS_PER_SECOND": "100000",
             "LOCUM_WORKERS": str(self.workers),
         }
         return Server(command, port, self.folder, ready="/health/ready", environment=environment)

@@ -82,7 +82,12 @@ def revoke_(
     except ValidationError as error:
         raise click.UsageError(error.message) from None
     except NoSuchEntityException as error:
-        raise Refused(Problem(error.message, "sessions of what does not exist any more are over already")) from None
+        raise Refused(
+            Problem(
+                error.message,
+                "sessions of what was deleted are over; name what they led to by --session or --source-identity",
+            )
+        ) from None
     except LimitExceededException as error:
         raise Refused(Problem(error.message, "locum sessions revocations shows when they expire")) from None
     _print([made], as_json)
