@@ -21,6 +21,7 @@ _TITLES: Final = {
     "identity-session": "GetCallerIdentity, session",
     "assume-role": "AssumeRole",
     "assume-role-policy": "AssumeRole, session policy",
+    "assume-role-tags": "AssumeRole, session policy and two tags",
     "seaweedfs-identity": "SeaweedFS, GetCallerIdentity",
     "seaweedfs-assume-role": "SeaweedFS, AssumeRole",
     "moto-identity": "moto, GetCallerIdentity",
@@ -70,7 +71,12 @@ def goals(results: Results) -> list[Goal]:
         Goal("AssumeRole / floor", 2.3, "×", ratio(requests, "assume-role", "floor")),
         Goal("AssumeRole / SeaweedFS", 0.45, "×", ratio(requests, "assume-role", "seaweedfs-assume-role")),
         Goal("AssumeRole / moto", 0.03, "×", ratio(requests, "assume-role", "moto-assume-role")),
-        Goal("AssumeRole with session policy / floor", 2.8, "×", ratio(requests, "assume-role-policy", "floor")),
+        Goal(
+            "AssumeRole with session policy and two tags / floor",
+            2.8,
+            "×",
+            ratio(requests, "assume-role-tags", "floor"),
+        ),
         Goal(
             "trust policy of 5 statements and 3 conditions: plain evaluator / compiled",
             25,

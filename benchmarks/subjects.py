@@ -139,11 +139,14 @@ class Floor(Subject):
         return {"floor": Line("assume_role", calls, keys, b"AssumeRoleResponse")}
 
 
+_TRUSTED: Final = ["sts:AssumeRole", "sts:TagSession"]
+
+
 class Locum(Subject):
     """``locum serve`` on a data directory of its own."""
 
     name = "locum"
-    names = ("identity-key", "identity-session", "assume-role", "assume-role-policy")
+    names = ("identity-key", "identity-session", "assume-role", "assume-role-policy", "assume-role-tags")
 
     def __init__(self, folder: Path, *, workers: int = 1, keep: Locum | None = None) -> None:
         super().__init__(folder)
@@ -183,7 +186,7 @@ class Locum(Subject):
         keys = Keys(made["AccessKeyId"], made["SecretAccessKey"])
         trust = {
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Principal": {"AWS": user["Arn"]}, "Action": "sts:AssumeRole"}],
+            "Statement": [{"Effect": "Allow", "Principal": {"AWS": user["Arn"]}, "Action": _TRUSTED}],
         }
         roles = []
         for n in range(ROLES):
@@ -195,12 +198,15 @@ class Locum(Subject):
         session = Keys(held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"])
         plain = _assume(lambda n: roles[n % ROLES])
         policy = [{**each, "Policy": _session_policy(n)} for n, each in enumerate(plain)]
+        tags = [{"Key": "team", "Value": "payments"}, {"Key": "stage", "Value": "test"}]
+        tagged = [{**each, "Tags": tags} for each in policy]
         nothing: list[dict[str, Any]] = [{}] * DISTINCT
         return {
             "identity-key": Line("get_caller_identity", nothing, keys, b":user/builder</Arn>"),
             "identity-session": Line("get_caller_identity", nothing, session, b":assumed-role/builder-0/session</Arn>"),
             "assume-role": Line("assume_role", plain, keys, b"</SessionToken>"),
             "assume-role-policy": Line("assume_role", policy, keys, b"</PackedPolicySize>"),
+            "assume-role-tags": Line("assume_role", tagged, keys, b"</PackedPolicySize>"),
         }
 
     def rest(self) -> None:

@@ -192,3 +192,20 @@ def test_a_session_keeps_whether_it_was_issued_with_mfa(world: World, user: Cred
         world.call(session, command)
         world.refusal(user, command, errors.AccessDenied)
         world.now += 3_600
+
+
+@pytest.mark.facts("STS-Q-004", "STS-TAG-002", "STS-V-007")
+def test_fifty_tags_and_2048_characters_are_the_most_of_a_session(world: World) -> None:
+    trust = document(Effect="Allow", Principal={"AWS": "*"}, Action=["sts:AssumeRole", "sts:TagSession"])
+    alice, role = world.user("alice"), world.role("open", trust)
+    tags = tuple(sts.Tag(key=f"k{number}", value="v") for number in range(51))
+    assert world.assume(alice, role, tags=tags[:50]).session_token is not None
+    command = sts.AssumeRoleCommand(role_arn=role, role_session_name="s1", tags=tags)
+    refusal = world.refusal(alice, command, errors.ValidationError)
+    assert refusal.startswith("1 validation error detected: Value '[Tag(key=k0, value=v), Tag(key=k1, value=v), ")
+    assert refusal.endswith("at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50")
+    policy = json.dumps(document(Effect="Allow", Action="s3:GetObject", Resource="*"))
+    assert world.assume(alice, role, policy=policy.ljust(2048)).session_token is not None
+    long = sts.AssumeRoleCommand(role_arn=role, role_session_name="s1", policy=policy.ljust(2049))
+    with pytest.raises(errors.ServiceException):
+        world.call(alice, long)
