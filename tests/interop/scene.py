@@ -327,6 +327,81 @@ ACROSS: Final = (
     Step("the trust alone is not enough", "carol_key", "sts.AssumeRole", GOOD, refused=NOT_CAROL),
 )
 
+STEP: Final = (ASSUME, "sts:TagSession", "sts:SetSourceIdentity")
+HOP: Final = {"RoleArn": "<hop>", "RoleSessionName": "hop-1"}
+MARKED: Final = {"StringEquals": {"aws:PrincipalTag/Project": "Atlas", "aws:SourceIdentity": "dan"}}
+FEDERATED: Final = "arn:aws:sts::<account>:federated-user/erin"
+CHAINING: Final = (
+    Step("a user for chains", "root", "iam.CreateUser", {"UserName": "dan"}, keep={"dan": "User.Arn"}),
+    Step("with a key", "root", "iam.CreateAccessKey", {"UserName": "dan"}, credentials="dan_key"),
+    Step(
+        "and permissions",
+        "root",
+        "iam.PutUserPolicy",
+        {"UserName": "dan", "PolicyName": "p", "PolicyDocument": _document(allow(*STEP, "sts:GetFederationToken"))},
+    ),
+    Step(
+        "a role that leads to itself",
+        "root",
+        "iam.CreateRole",
+        {"RoleName": "hop", "AssumeRolePolicyDocument": _document(trusts("<account>", actions=STEP))},
+        keep={"hop": "Role.Arn"},
+    ),
+    Step(
+        "and lets the marked in",
+        "root",
+        "iam.PutRolePolicy",
+        {
+            "RoleName": "hop",
+            "PolicyName": "p",
+            "PolicyDocument": _document(allow(*STEP), allow("iam:ListUsers", when=MARKED)),
+        },
+    ),
+    Step(
+        "a session that carries much",
+        "dan_key",
+        "sts.AssumeRole",
+        HOP
+        | {
+            "Tags": [{"Key": "Project", "Value": "Atlas"}, {"Key": "Ticket", "Value": "42"}],
+            "TransitiveTagKeys": ["Project"],
+            "SourceIdentity": "dan",
+        },
+        {"SourceIdentity": "dan"},
+        credentials="hop_1",
+    ),
+    Step(
+        "passes it on",
+        "hop_1",
+        "sts.AssumeRole",
+        HOP | {"RoleSessionName": "hop-2"},
+        {"SourceIdentity": "dan"},
+        credentials="hop_2",
+    ),
+    Step("which opens a door", "hop_2", "iam.ListUsers"),
+    Step(
+        "and cannot be passed again",
+        "hop_2",
+        "sts.AssumeRole",
+        HOP | {"Tags": [{"Key": "PROJECT", "Value": "Atlas"}]},
+        refused=(
+            "InvalidParameterValue",
+            "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
+            "from the calling session.",
+        ),
+    ),
+    Step(
+        "a federated user",
+        "dan_key",
+        "sts.GetFederationToken",
+        {"Name": "erin", "Tags": [{"Key": "Team", "Value": "Blue"}]},
+        {"FederatedUser.Arn": FEDERATED},
+        credentials="erin",
+    ),
+    Step("is somebody", "erin", "sts.GetCallerIdentity", {}, {"Arn": FEDERATED, "UserId": "<account>:erin"}),
+    Step("who reaches no IAM", "erin", "iam.ListUsers", refused=INVALID_TOKEN),
+)
+
 EXPIRY: Final = (
     Step(
         "a session of the shortest life",
@@ -402,8 +477,8 @@ ENDS: Final = (
     ),
 )
 
-SCENE: Final = (*SET_UP, *REFUSALS, *USE, *ACROSS, *EXPIRY, *ENDS)
-WITHOUT_CLOCK: Final = (*SET_UP, *REFUSALS, *USE, *ACROSS, *ENDS)
+SCENE: Final = (*SET_UP, *REFUSALS, *USE, *ACROSS, *CHAINING, *EXPIRY, *ENDS)
+WITHOUT_CLOCK: Final = (*SET_UP, *REFUSALS, *USE, *ACROSS, *CHAINING, *ENDS)
 
 
 class Stage:
