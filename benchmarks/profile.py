@@ -39,7 +39,7 @@ class InProcess:
         from locum.server.app import create_app
         from locum.server.config import Settings
 
-        self._app: Final[Any] = create_app(Settings(data=subject.data, port=subject.server.port))
+        self._app: Final[Any] = create_app(Settings(data=subject.data, port=subject.server.port, requests_per_second=0))
         self._loop: Final = asyncio.new_event_loop()
         self._running: Any = None
         self._statuses: Counter[int] = Counter()
