@@ -139,7 +139,7 @@ def first(client: Client, chain: Chain) -> Session:
 
 
 @pytest.mark.facts("STS-TAG-006", "STS-TAG-008", "STS-TAG-009", "STS-TAG-010", "STS-TAG-012")
-@pytest.mark.facts("STS-SI-004", "STS-SI-005", "STS-SI-008")
+@pytest.mark.facts("STS-SI-004", "STS-SI-005")
 def test_transitive_tags_and_the_source_identity_open_doors_at_the_end_of_a_chain(client: Client, chain: Chain) -> None:
     a = first(client, chain)
     b = assume(client, a.key, chain.b, "two", Tags=tags(Env="prod"), TransitiveTagKeys=["Env"])
@@ -340,7 +340,7 @@ def test_a_federated_user_is_somebody_and_reaches_no_iam(client: Client, account
     assert refusal(client, bob, "GetFederationToken", Name="carol") == NO_FEDERATION
 
 
-@pytest.mark.facts("STS-GFT-002", "STS-TAG-016", "STS-TAG-004")
+@pytest.mark.facts("STS-GFT-002", "STS-TAG-004")
 def test_who_may_name_and_tag_federated_users(client: Client, account: Account) -> None:
     users = f"arn:aws:sts::{account.id}:federated-user"
     teams = {"StringEquals": {"aws:RequestTag/Team": "Blue"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["Team"]}}
