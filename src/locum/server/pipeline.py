@@ -68,7 +68,7 @@ class Answered(NamedTuple):
 
 
 class _Work:
-    """What is known so far of a request; the audit line is made from it, however far it came."""
+    """A request and what is known of it so far; the audit line is made from it, however far it came."""
 
     __slots__ = (
         "answer",
@@ -77,19 +77,27 @@ class _Work:
         "denial",
         "may_wait",
         "name",
+        "now",
         "owner",
         "paid",
+        "parameters",
+        "query",
         "read_only",
         "region",
+        "request",
         "request_id",
         "resources",
         "service",
         "type",
     )
 
-    def __init__(self, request_id: str, region: str, *, may_wait: bool) -> None:
+    def __init__(self, request: Request, request_id: str, now: float, region: str, *, may_wait: bool) -> None:
+        self.request = request
         self.request_id = request_id
+        self.now = now
         self.may_wait = may_wait
+        self.query: Sequence[tuple[str, str]] = ()
+        self.parameters: dict[str, str] = {}
         self.region = region
         self.service: Service = STS
         self.name = _UNKNOWN
@@ -144,7 +152,7 @@ class Pipeline:
 
         Never raises anything else: what nobody foresaw becomes InternalFailure with the request's id and no more.
         """
-        work = _Work(request_id, self._region, may_wait=wait)
+        work = _Work(request, request_id, now, self._region, may_wait=wait)
         error: ServiceException | None = None
         response: Response | None = None
         json = wants_json(request.lines.get("accept"))
@@ -152,7 +160,7 @@ class Pipeline:
         try:
             if not recorded:
                 raise ServiceUnavailable(_UNRECORDED)
-            self._run(work, request, now, wait=wait)
+            self._run(work)
         except Miss:
             if work.paid:
                 self._throttle.give_back(work.paid)
@@ -166,7 +174,7 @@ class Pipeline:
             error = InternalFailure("The request processing has failed because of an unknown error.")
         try:
             if recorded:
-                self._record(work, request, request_id, now, error)
+                self._record(work, error)
         except Exception:
             _log.exception("the audit line cannot be written")
             error, response = ServiceUnavailable(_UNRECORDED), None
@@ -189,8 +197,10 @@ class Pipeline:
             response = Response(status, headers, body)
         return Answered(response, work.service.name, work.name if work.type is not None else "", outcome)
 
-    def _run(self, work: _Work, request: Request, now: float, *, wait: bool) -> None:
-        query, parameters = self._parameters(request)
+    def _run(self, work: _Work) -> None:
+        request = work.request
+        work.query, parameters = self._parameters(request)
+        work.parameters = parameters
         target_header = request.lines.get("x-amz-target")
         if target_header is not None:
             raise unknown_operation(target_header[:128], None)
@@ -204,16 +214,15 @@ class Pipeline:
         if handler is None:
             raise unknown_operation(operation.name, operation.service.version)
         work.type = command_type
-        if handler.cached and not wait:
-            self._decide(work, handler, request, query, parameters, now, self.facts.cached_only(), None)
-        elif not wait:
-            raise Miss
+        if not work.may_wait:
+            if not handler.cached:
+                raise Miss
+            self._decide(work, command_type, handler, self.facts.cached_only(), None)
         elif operation.writes:
-            self._write(work, handler, request, query, parameters, now)
+            self._write(work, command_type, handler)
         else:
             with self.facts.reading() as view:
-                records = None if handler.cached else Records(view.rows)
-                self._decide(work, handler, request, query, parameters, now, view, records)
+                self._decide(work, command_type, handler, view, None if handler.cached else Records(view.rows))
 
     def _parameters(self, request: Request) -> tuple[Sequence[tuple[str, str]], dict[str, str]]:
         """The query's pairs and all parameters, after the checks of the HTTP layer (STS-SIG-T01…T04)."""
@@ -229,22 +238,14 @@ class Pipeline:
         body = parse_form(request.body, max_bytes=self._max_body) if request.method == "POST" and request.body else []
         return query, gather([*query, *body] if query else body)
 
-    def _write(
-        self,
-        work: _Work,
-        handler: Handler,
-        request: Request,
-        query: Sequence[tuple[str, str]],
-        parameters: dict[str, str],
-        now: float,
-    ) -> None:
+    def _write(self, work: _Work, kind: type[Command[Any]], handler: Handler) -> None:
         """Decide first without holding anybody up; then once more in the transaction, on what is about to change."""
         with self.facts.reading() as view:
-            self._decide(work, handler, request, query, parameters, now, view, Records(view.rows), run=False)
+            self._decide(work, kind, handler, view, Records(view.rows), run=False)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self.store.transaction() as transaction, self.facts.reading() as view:
-                    self._decide(work, handler, request, query, parameters, now, view, Records(transaction))
+                    self._decide(work, kind, handler, view, Records(transaction))
                 return
             except Conflict:
                 if attempt == _ATTEMPTS:
@@ -257,23 +258,20 @@ class Pipeline:
     def _decide(
         self,
         work: _Work,
+        kind: type[Command[Any]],
         handler: Handler,
-        request: Request,
-        query: Sequence[tuple[str, str]],
-        parameters: dict[str, str],
-        now: float,
         view: View,
         records: Records | None,
         *,
         run: bool = True,
     ) -> None:
-        assert work.type is not None
-        operation = work.type.operation
+        """Authenticate, decode, admit and authorize; then run the handler, unless this is only the first look."""
+        operation, request, now = kind.operation, work.request, work.now
         directory = Directory(view, self._vault, self._partition)
         if not operation.signed:
             raise unknown_operation(operation.name, operation.service.version)
         caller, work.region = self.guard.authenticate(
-            request, query, directory, service=operation.service.name, now=now
+            request, work.query, directory, service=operation.service.name, now=now
         )
         work.caller = caller
         if work.paid is None:
@@ -281,7 +279,7 @@ class Pipeline:
         admit_session(caller, operation.service.name)
         command = work.command
         if command is None:
-            command = work.command = decode_command(work.type, parameters)
+            command = work.command = decode_command(kind, work.parameters)
         call: Call[Any] = Call(
             command,
             caller,
@@ -326,19 +324,18 @@ class Pipeline:
             _log.exception("the refusal cannot be explained", extra={"operation": work.name})
             return None
 
-    def _record(
-        self, work: _Work, request: Request, request_id: str, now: float, error: ServiceException | None
-    ) -> None:
+    def _record(self, work: _Work, error: ServiceException | None) -> None:
+        request = work.request
         denied = isinstance(error, AccessDenied)
         shown = work.command is not None and not denied and work.name != "GetCallerIdentity"
         self._audit.write(
             lines_of(
                 Event(
-                    now=now,
+                    now=work.now,
                     event_source=work.service.event_source,
                     name=work.name,
                     region=work.region,
-                    request_id=request_id,
+                    request_id=work.request_id,
                     new_id=new_uuid,
                     peer=request.peer,
                     host=request.header("host") or "",
