@@ -101,8 +101,7 @@ class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
         context: Mapping[str, str | tuple[str, ...]],
     ) -> Decision:
         """Whether the caller may do ``action`` to a resource that has no policy of its own."""
-        policies = Policies(identity=self.identity, boundary=self.boundary, session=self.session)
-        return decide(Ask(self.principal, action, resource, resource_account, context), policies)
+        return decide(Ask(self.principal, action, resource, resource_account, context), self.alone())
 
     def may_assume(
         self,
@@ -113,7 +112,15 @@ class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
         context: Mapping[str, str | tuple[str, ...]],
     ) -> Decision:
         """Whether the caller may do ``action`` to a role, whose trust policy must allow it too (POL-TR-001)."""
-        policies = Policies(
+        return decide(Ask(self.principal, action, role_arn, role_account, context), self.beside(trust))
+
+    def alone(self) -> Policies:
+        """All that decides about a resource without a policy of its own."""
+        return Policies(identity=self.identity, boundary=self.boundary, session=self.session)
+
+    def beside(self, trust: CompiledPolicy | None) -> Policies:
+        """All that decides about a role with this trust policy."""
+        return Policies(
             identity=self.identity,
             boundary=self.boundary,
             session=self.session,
@@ -121,7 +128,6 @@ class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
             resource_layer=Layer.TRUST,
             resource_policy_required=True,
         )
-        return decide(Ask(self.principal, action, role_arn, role_account, context), policies)
 
 
 class Directory:

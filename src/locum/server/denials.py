@@ -144,11 +144,7 @@ def denied(
     role: bool = False,
 ) -> Denied:
     """A decision with what it was made of; ``role`` for one of :meth:`CallerPolicies.may_assume`, with ``trust``."""
-    policies = Policies(identity=caller.identity, boundary=caller.boundary, session=caller.session)
-    if role:
-        policies = msgspec.structs.replace(
-            policies, resource=trust, resource_layer=Layer.TRUST, resource_policy_required=True
-        )
+    policies = caller.beside(trust) if role else caller.alone()
     return Denied(decision, Ask(caller.principal, action, resource, resource_account, dict(context)), policies)
 
 
