@@ -115,7 +115,7 @@ lock: $(VENV)/.stamp-setup
 	$(UV_COMPILE) --group setup --output-file requirements/setup.lock
 	$(UV_COMPILE) --constraints requirements/setup.lock --group dev pyproject.toml \
 		--output-file requirements/dev.lock
-	$(UV_COMPILE) --constraints requirements/dev.lock --extra mfa pyproject.toml \
+	$(UV_COMPILE) --constraints requirements/dev.lock --extra standard pyproject.toml \
 		--output-file requirements/serve.lock
 	$(UV_COMPILE) --constraints requirements/dev.lock --group bench pyproject.toml \
 		--output-file requirements/bench.lock

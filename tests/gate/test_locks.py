@@ -39,9 +39,16 @@ FLOORS: Final = {
 
 INTERPRETERS: Final = ("3.11", "3.12", "3.13", "3.14")
 
+STANDARD: Final = [
+    requirement
+    for extra in ("async", "cli", "mfa", "saml", "yaml")
+    for requirement in PROJECT["project"]["optional-dependencies"][extra]
+]
+"""What the extra ``standard`` stands for."""
+
 LOCKS: Final = {
     "setup.lock": PROJECT["dependency-groups"]["setup"],
-    "serve.lock": [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["mfa"]],
+    "serve.lock": [*PROJECT["project"]["dependencies"], *STANDARD],
     "dev.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]],
     "bench.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["bench"]],
     "fuzz.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["fuzz"]],
