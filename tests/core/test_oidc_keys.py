@@ -182,10 +182,12 @@ def test_a_key_verifies_nothing_for_an_algorithm_of_another_type() -> None:
             key.verify(algorithm, b"", b"")
 
 
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+
+
 JSON: Final = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
-    max_leaves=8,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8), nested, max_leaves=8
 )
 MEMBERS: Final = st.fixed_dictionaries(
     {"kid": st.just("k") | JSON, "kty": st.sampled_from(["RSA", "EC", "OKP", "oct"]) | JSON},
