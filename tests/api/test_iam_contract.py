@@ -13,7 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locum.api import shapes
-from locum.api.iam import COMMANDS, IAM, access_keys, mfa, policies, roles, simulation, types, users
+from locum.api.iam import (
+    COMMANDS,
+    IAM,
+    access_keys,
+    mfa,
+    oidc_providers,
+    outbound,
+    policies,
+    roles,
+    saml_providers,
+    simulation,
+    types,
+    users,
+)
 from locum.api.shapes import Kind, Member, Target, members, violations
 from locum.secret import Secret
 
@@ -38,6 +51,15 @@ SHARED_ANSWERS: Final = {
     "GetContextKeysForCustomPolicy": "GetContextKeysForPolicyResponse",
     "GetContextKeysForPrincipalPolicy": "GetContextKeysForPolicyResponse",
 }
+
+CREATING: Final = frozenset({
+    "CreateUser",
+    "CreateRole",
+    "CreatePolicy",
+    "CreateVirtualMFADevice",
+    "CreateOpenIDConnectProvider",
+    "CreateSAMLProvider",
+})  # fmt: skip
 
 LEFT_OUT: Final = cast("Any", None)
 
@@ -128,6 +150,9 @@ def test_the_table_holds_the_commands_of_every_family_once() -> None:
         *policies.COMMANDS,
         *simulation.COMMANDS,
         *mfa.COMMANDS,
+        *oidc_providers.COMMANDS,
+        *saml_providers.COMMANDS,
+        *outbound.COMMANDS,
     )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
@@ -162,6 +187,11 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
             "ListRoles",
             "ListPolicies",
             "ListVirtualMFADevices",
+            "ListOpenIDConnectProviders",
+            "ListSAMLProviders",
+            "EnableOutboundWebIdentityFederation",
+            "DisableOutboundWebIdentityFederation",
+            "GetOutboundWebIdentityFederationInfo",
             "SimulateCustomPolicy",
             "GetContextKeysForCustomPolicy",
         )
@@ -169,7 +199,7 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
     target = authorization.resource
     (member,) = (member for member in members(COMMANDS[name]) if member.attribute == target.member)
     assert target.or_caller is not member.required
-    assert target.creates is (name in ("CreateUser", "CreateRole", "CreatePolicy", "CreateVirtualMFADevice"))
+    assert target.creates is (name in CREATING)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -290,10 +290,16 @@ def anchors(text: str) -> set[str]:
 
 def test_the_dependencies_page_gives_a_reason_for_each_dependency_and_for_no_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    table = (ROOT / "docs" / "dependencies.md").read_text().partition("\n## What runs")[2].partition("\n## ")[0]
-    rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", table, flags=re.MULTILINE))
+    extras = {extra: lines for extra, lines in project["optional-dependencies"].items() if extra != "standard"}
+    page = (ROOT / "docs" / "dependencies.md").read_text().partition("\n## What runs")[2].partition("\n## ")[0]
+    core, _, beside = page.partition("the extra `standard`")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", core, flags=re.MULTILINE))
     assert set(rows) == {Requirement(line).name for line in project["dependencies"]}
-    assert all(len(cells) > 30 for cells in rows.values())
+    added = {
+        (extra, name): cells for extra, name, cells in re.findall(r"^\| `(\w+)` \| `([\w-]+)` \|(.*)$", beside, re.M)
+    }
+    assert set(added) == {(extra, Requirement(line).name) for extra, lines in extras.items() for line in lines}
+    assert all(len(cells) > 30 for cells in (*rows.values(), *added.values()))
 
 
 # --- the runner itself

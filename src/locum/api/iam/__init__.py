@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from locum.api.iam import access_keys, mfa, policies, roles, simulation, users
+from locum.api.iam import access_keys, mfa, oidc_providers, outbound, policies, roles, saml_providers, simulation, users
 from locum.api.iam.service import IAM
 from locum.api.shapes import Command
 
@@ -22,6 +22,9 @@ COMMANDS: Final[dict[str, type[Command[Any]]]] = {
         *policies.COMMANDS,
         *simulation.COMMANDS,
         *mfa.COMMANDS,
+        *oidc_providers.COMMANDS,
+        *saml_providers.COMMANDS,
+        *outbound.COMMANDS,
     )
 }
 """Operation name → command type."""
