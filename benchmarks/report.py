@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks import client
 from benchmarks.rounds import Samples, best, middle, ratio
 from benchmarks.timing import Timing
 
@@ -125,6 +126,7 @@ def goals(results: Results) -> list[Goal]:
         ),
         Goal("memory of a server with one worker", 60, " MiB", figures.get("pss-1")),
         Goal("memory of each further worker", 35, " MiB", figures.get("pss-further")),
+        *(Goal(*each) for each in client.goals(figures)),
     ]
 
 
@@ -144,8 +146,9 @@ def page(results: Results, *, date: str, machine: str, whole: bool = True) -> st
         told = {True: "yes", False: "**no**", None: "–"}[goal.reached]
         lines.append(f"| {goal.measure} | {sign} {goal.limit:g}{goal.unit} | {value} | {told} |")
     lines.append("")
-    if results.roles or results.workers or results.figures:
+    if results.roles or results.workers or {"pss-1", "start-first"} & set(results.figures):
         lines += _machine(results)
+    lines += client.table(results.figures)
     if results.timings:
         lines += _timings(results.timings)
     for name, text in results.profiles.items():

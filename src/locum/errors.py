@@ -80,11 +80,15 @@ class ServiceException(Exception):
 
     ``message`` is the public text; ``request_id`` is set by whoever decodes an answer; ``decision`` carries the
     policy decision behind an ``AccessDenied`` for the audit line and explanations and never travels by itself.
+    A client says how many ``attempts`` it made, 0 where nothing was sent, and for how many seconds it paused between
+    them (``total_retry_delay``, STS-CL-006).
     """
 
     code: ClassVar[str] = "InternalFailure"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    attempts: int = 0
+    total_retry_delay: float = 0.0
 
     def __init__(self, message: str = "", *, request_id: str | None = None, decision: object | None = None) -> None:
         super().__init__(message)
