@@ -51,6 +51,8 @@ def locum(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
     for name in os.environ:
         if name.startswith(("LOCUM_", "AWS_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return Terminal(capsys)
@@ -347,7 +349,13 @@ def test_session_credentials_and_the_shared_file_work_too(
     assert locum(refusal.message, "--endpoint-url", world.server.url, "--region", world.server.region).status == 0
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     status, _, err = locum(refusal.message, "--endpoint-url", world.server.url)
-    assert (status, err.splitlines()[0]) == (2, "locum: there are no credentials")
+    assert status == 2
+    assert err.startswith("locum: there is no profile 'nobody' in ")
+    monkeypatch.delenv("AWS_PROFILE")
+    status, _, err = locum(refusal.message, "--endpoint-url", world.server.url)
+    assert status == 2
+    assert err.startswith("locum: no credentials found: ")
+    assert "\nhint: set AWS_ACCESS_KEY_ID" in err
     shared.write_text("no section")
     assert locum(refusal.message, "--endpoint-url", world.server.url).status == 2
 
@@ -381,6 +389,7 @@ def test_wrong_usage_is_status_two(
     assert (status, out) == (2, "")
     assert text in err
     assert "\nhint: " in err
+    assert "user:word" not in err
 
 
 AWS_DOCUMENT = {"allowed": False, "explicitDeny": False, "matchedStatements": {"items": []}}

@@ -11,7 +11,7 @@ import pytest
 
 from locum.cli import main
 from locum.cli.login import _choice, _name_of, _send_off
-from locum.cli.remote import Usage
+from locum.cli.report import Usage
 from locum.client.login.failures import LoginFailure
 from locum.client.login.oidc import IdToken
 from locum.client.login.saml import Answered, Choice

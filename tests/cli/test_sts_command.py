@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from locum.api.registry import CONTRACTS
 from locum.api.shapes import members
 from locum.api.sts import STS, AssumeRoleCommand, Credentials, GetWebIdentityTokenResponse, PolicyDescriptorType, Tag
-from locum.cli.members import _pieces, kebab, member_options, members_from
-from locum.cli.remote import Usage
-from locum.cli.show import show
+from locum.cli.members import _pieces, member_options, members_from
+from locum.cli.report import Usage
+from locum.cli.show import kebab, show
 from locum.cli.sts import OPERATIONS, command
 from locum.secret import Secret
 from locum.testing import RunningServer, server_fixture

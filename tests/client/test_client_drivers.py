@@ -29,7 +29,7 @@ from locum.client.effects import (
     Wait,
 )
 from locum.client.failures import ConfigurationFailure, CredentialsFailure, RunFailed, TimedOut
-from locum.client.transport import Blocking, _close
+from locum.client.transport import Blocking
 
 from .far_end import GOOD, KEYS, ME, listening, raw, says
 
@@ -267,7 +267,7 @@ def test_another_process_makes_connections_of_its_own(monkeypatch: pytest.Monkey
         assert client.get_caller_identity() == ME
         assert set(parents.values()).isdisjoint(client._driver._pools.values())
         for pool in parents.values():
-            _close(pool)
+            pool.close()
 
 
 def test_many_origins_leave_few_pools() -> None:

@@ -129,12 +129,13 @@ def test_nobody_there_is_a_failed_connection(ask: Ask) -> None:
 
 
 @both
-def test_a_call_ends_when_its_time_is_over_however_slowly_the_answer_drips(ask: Ask) -> None:
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: "])
+def test_a_call_ends_when_its_time_is_over_however_slowly_the_answer_drips(ask: Ask, begun: bytes) -> None:
     ended = threading.Event()
 
     def drips(connection: socket.socket) -> None:
         received(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        connection.sendall(begun)
         while not ended.wait(0.02):
             connection.sendall(b"x")
 

@@ -20,7 +20,7 @@ from locum.api.sts import (
 )
 from locum.client.credentials import Chain, Credentials, cache_key
 from locum.client.credentials.assume import credentials_of
-from locum.client.credentials.chain import MAX_SOURCES
+from locum.client.credentials.sources import MAX_SOURCES
 from locum.client.effects import Flow, Prompt, ReadFile
 from locum.client.failures import ClientFailure, ConfigurationFailure, CredentialsFailure
 from locum.client.refresh import Refreshing

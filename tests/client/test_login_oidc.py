@@ -272,6 +272,8 @@ def test_a_client_s_secret_goes_where_the_provider_wants_it(methods: list[str] |
         assert send.request.header("authorization") == "Basic cGUlM0FvcGxlOnMlMjBlJTJCYw=="
         assert "client_secret" not in asked(send)
     assert "s e" not in repr(client) + repr(made)
+    assert made.state.reveal() not in repr(made)
+    assert made.nonce.reveal() not in repr(made)
 
 
 # --- the device flow

@@ -380,6 +380,7 @@ def test_a_browser_is_sent_off_with_a_request() -> None:
 
 def test_only_the_answer_to_this_request_counts() -> None:
     attempt = begin(START_URL, "http://127.0.0.1:1/saml", numbers, START)
+    assert attempt.relay_state.reveal() not in repr(attempt)
     response = packed(document(f"{ROLE},{PROVIDER}", answers=attempt.id))
     relay_state = attempt.relay_state.reveal()
     assert attempt.answer({"RelayState": relay_state, "SAMLResponse": response}).choices == (Choice(ROLE, PROVIDER),)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -54,6 +56,8 @@ class _Overview(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The names with what the overview says, for none of which a module has to be imported."""
+        from click.shell_completion import CompletionItem
+
         found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
         return found if found or not incomplete.startswith("-") else click.Command.shell_complete(self, ctx, incomplete)
 

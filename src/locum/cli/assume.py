@@ -14,8 +14,7 @@ from locum.api.sts import AssumeRoleCommand
 from locum.cli.caller import client_options, client_settings
 from locum.cli.formats import FORMATS, variables
 from locum.cli.members import member_options, members_from
-from locum.cli.remote import Usage
-from locum.cli.report import complain
+from locum.cli.report import Usage, complain
 from locum.client.credentials.base import Credentials
 
 __all__ = ["command", "environment_for", "place_of", "without_credentials"]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from locum.cli.remote import printable
-from locum.cli.report import complain
+from locum.cli.report import complain, printable
 
 if TYPE_CHECKING:
     from locum.client import ClientOptions, STSClient

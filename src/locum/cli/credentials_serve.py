@@ -22,8 +22,7 @@ from locum.cli.assume import place_of, without_credentials
 from locum.cli.caller import client_options, client_settings, report_call
 from locum.cli.formats import dotenv, fish, posix, powershell
 from locum.cli.members import member_options, members_from
-from locum.cli.remote import Usage
-from locum.cli.report import complain
+from locum.cli.report import Usage, complain
 from locum.secret import Secret
 
 __all__ = ["command"]

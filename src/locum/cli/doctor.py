@@ -26,8 +26,8 @@ from locum.api.shapes import Command, violations
 from locum.arn import Arn
 from locum.cli.options import as_json, opened, settings_from, settings_options
 from locum.cli.remedies import ASSERTION, TOKEN, remedy
-from locum.cli.remote import NoAnswer, Usage, ask, endpoint, endpoint_options, printable
-from locum.cli.report import complain, result
+from locum.cli.remote import NoAnswer, ask, endpoint, endpoint_options
+from locum.cli.report import Usage, complain, printable, result
 from locum.core import outbound
 from locum.core.proof import Check, Trail
 from locum.core.records import Account

@@ -16,8 +16,8 @@ import msgspec
 
 from locum.api.sts import DecodeAuthorizationMessageCommand
 from locum.cli.options import as_json, opened, settings_from, settings_options
-from locum.cli.remote import NoAnswer, Usage, ask, endpoint, endpoint_options, printable
-from locum.cli.report import complain, instant, result
+from locum.cli.remote import NoAnswer, ask, endpoint, endpoint_options
+from locum.cli.report import Usage, complain, instant, printable, result
 from locum.core.token import KeyRing, TokenNotIntact
 from locum.errors import AccessDenied, ServiceException
 from locum.policy.explanation import Explanation

@@ -12,8 +12,7 @@ import click
 
 from locum.cli.caller import client_options, sts_client
 from locum.cli.members import read_secret
-from locum.cli.remote import Usage
-from locum.cli.report import as_json, instant, result
+from locum.cli.report import Usage, as_json, instant, result
 from locum.cli.show import show_rows
 
 __all__ = ["presign_identity", "verify_identity"]

@@ -16,8 +16,7 @@ from locum.api.sts import AssumeRoleWithSAMLCommand, AssumeRoleWithWebIdentityCo
 from locum.cli.caller import DENIED, FAILED, client_options, client_settings
 from locum.cli.formats import FORMATS
 from locum.cli.members import member_options, members_from, read_secret
-from locum.cli.remote import Usage, printable
-from locum.cli.report import complain
+from locum.cli.report import Usage, complain, printable
 from locum.client.credentials.assume import credentials_of, session_name
 from locum.client.credentials.base import Credentials
 from locum.client.effects import Flow

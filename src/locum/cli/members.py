@@ -20,20 +20,16 @@ import msgspec
 
 from locum.api.shapes import Command, Kind, Member, Shape, members
 from locum.cli.moments import moment
-from locum.cli.remote import Usage
+from locum.cli.report import Usage
+from locum.cli.show import kebab
 from locum.secret import Secret
 
-__all__ = ["LONGEST_INPUT", "kebab", "member_options", "members_from", "read_secret", "read_text"]
+__all__ = ["LONGEST_INPUT", "member_options", "members_from", "read_secret", "read_text"]
 
 LONGEST_INPUT: Final = 1 << 20
 """Bytes of a file or of standard input that become a value."""
 
 _SCALARS: Final = (Kind.TEXT, Kind.INTEGER, Kind.TIMESTAMP)
-
-
-def kebab(attribute: str) -> str:
-    """The option's name of a member: ``role_arn`` → ``role-arn``."""
-    return attribute.replace("_", "-")
 
 
 def member_options(

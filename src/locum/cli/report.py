@@ -8,10 +8,18 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-__all__ = ["as_json", "complain", "instant", "report", "result", "table"]
+__all__ = ["Usage", "as_json", "complain", "instant", "printable", "report", "result", "table"]
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """The option of every command that prints a list or a record."""
+
+
+class Usage(click.UsageError):
+    """A command line that is wrong, with what to do about it."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.hint = hint
 
 
 def complain(text: str, hint: str = "") -> None:
@@ -63,3 +71,8 @@ def table(rows: Sequence[Mapping[str, object]]) -> None:
 def instant(seconds: int) -> str:
     """A time in epoch seconds as ISO 8601, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def printable(text: str) -> str:
+    """Text of elsewhere without anything that a terminal would obey."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

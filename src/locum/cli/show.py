@@ -11,12 +11,15 @@ from typing import Any
 import click
 
 from locum.api.shapes import Kind, Member, Shape, members, travels
-from locum.cli.members import kebab
-from locum.cli.remote import printable
-from locum.cli.report import result, table
+from locum.cli.report import printable, result, table
 from locum.secret import Secret
 
-__all__ = ["as_document", "rows", "show", "show_rows"]
+__all__ = ["as_document", "kebab", "rows", "show", "show_rows"]
+
+
+def kebab(attribute: str) -> str:
+    """The name of a member on the command line: ``role_arn`` → ``role-arn``."""
+    return attribute.replace("_", "-")
 
 
 def show(answer: Shape, *, as_json: bool) -> None:

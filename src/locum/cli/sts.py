@@ -12,9 +12,9 @@ from locum.api.registry import CONTRACTS
 from locum.api.shapes import Command
 from locum.api.sts import STS
 from locum.cli.caller import client_options, sts_client
-from locum.cli.members import kebab, member_options, members_from
+from locum.cli.members import member_options, members_from
 from locum.cli.report import as_json
-from locum.cli.show import show
+from locum.cli.show import kebab, show
 from locum.secret import Secret
 
 __all__ = ["OPERATIONS", "command", "command_name"]

@@ -120,7 +120,9 @@ def _check_url(url: str) -> None:
     else:
         usable = usable and not (parts.query or parts.fragment or parts.username or parts.password)
     if not usable or re.search(r"[\x00-\x20\x7f]", url):
+        # What stands before an @ may be a password (R38).
+        shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
         raise EndpointError(
-            f"Invalid Configuration: the endpoint {url!r} is not a URL such as https://sts.example.com or "
+            f"Invalid Configuration: the endpoint {shown!r} is not a URL such as https://sts.example.com or "
             "http://127.0.0.1:8380"
         )

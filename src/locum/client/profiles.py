@@ -9,10 +9,8 @@ the line, which may hold a secret.
 
 from __future__ import annotations
 
-import difflib
 import os.path
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
@@ -228,6 +226,8 @@ class Profiles(msgspec.Struct, frozen=True):
         """
         found = self.profiles.get(name)
         if found is None:
+            import difflib
+
             near = difflib.get_close_matches(name, list(self.profiles)[:MAX_SECTIONS], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigurationFailure(f"there is no profile {name!r} in {' or '.join(self.files) or 'any file'}{hint}")
@@ -281,6 +281,8 @@ def combine(config: tuple[Section, ...], credentials: tuple[Section, ...], names
 def _kind(title: str) -> tuple[str, str]:
     if title == DEFAULT:
         return "profile", DEFAULT
+    import shlex
+
     try:
         kind, name = shlex.split(title)
     except ValueError:

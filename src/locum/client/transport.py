@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import getpass
 import logging
 import os
 import random
-import selectors
-import subprocess
 import sys
 import threading
 import time
@@ -30,10 +26,7 @@ from locum.client.effects import (
     Wait,
 )
 from locum.client.failures import (
-    AnswerTooLarge,
-    CertificateFailure,
     ConfigurationFailure,
-    ConnectionFailure,
     CredentialsFailure,
     RunFailed,
     TimedOut,
@@ -43,8 +36,10 @@ from locum.http import Response
 
 if TYPE_CHECKING:
     import ssl
+    import subprocess
 
-    import urllib3
+    from locum.client.connections import Connections
+    from locum.client.proxied import Proxied
 
 __all__ = ["Blocking", "ask", "read_file", "run_program", "tls_context"]
 
@@ -75,7 +70,7 @@ class Blocking:
         self._prompt = prompt or ask
         self._connections = connections
         self._lock = threading.Lock()
-        self._pools: dict[tuple[str, str | None], urllib3.HTTPConnectionPool | urllib3.ProxyManager] = {}
+        self._pools: dict[tuple[str, str | None], Connections | Proxied] = {}
         self._owner = os.getpid()
 
     def run(self, flow: Generator[Effect[Any], Any, Result]) -> Result:
@@ -99,58 +94,13 @@ class Blocking:
         with self._lock:
             pools, self._pools = self._pools, {}
         for pool in pools.values():
-            _close(pool)
+            pool.close()
 
     def _send(self, effect: Send) -> Response:
-        import urllib3
-
-        deadline = None if effect.total is None else time.monotonic() + effect.total
-        request = effect.request
-        target = f"{request.path}?{request.query}" if request.query else request.path
         proxy = self._proxies.for_origin(effect.origin) if effect.proxied else None
-        pool = self._pool(effect.origin, proxy)
-        try:
-            answer = pool.urlopen(
-                request.method,
-                target if proxy is None else effect.origin + target,
-                body=request.body or None,
-                headers=request.lines,
-                redirect=False,
-                retries=_no_retries(),
-                preload_content=False,
-                decode_content=False,
-                timeout=urllib3.Timeout(connect=effect.connect, read=effect.read, total=effect.total),
-            )
-            try:
-                body = self._body(answer, effect, deadline)
-            except BaseException:
-                answer.close()
-                raise
-            answer.release_conn()
-            headers = tuple([(name.lower(), value) for name, value in answer.headers.iteritems()])
-            return Response(answer.status, headers, body)
-        except urllib3.exceptions.NewConnectionError as error:
-            raise ConnectionFailure(f"{effect.origin}: no connection: {type(error).__name__}") from error
-        except urllib3.exceptions.TimeoutError as error:
-            raise TimedOut(f"{effect.origin}: no answer in time") from error
-        except urllib3.exceptions.SSLError as error:
-            raise _tls_failure(effect.origin, error) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ConnectionFailure(f"{effect.origin}: {type(error).__name__}") from error
+        return self._pool(effect.origin, proxy).exchange(effect)
 
-    def _body(self, answer: urllib3.BaseHTTPResponse, effect: Send, deadline: float | None) -> bytes:
-        chunks, size = [], 0
-        # Reading on to the empty end is what finds out that an answer was cut off.
-        while chunk := answer.read(effect.most + 1) if deadline is None else answer.read1(_CHUNK):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > effect.most:
-                raise AnswerTooLarge(f"{effect.origin}: the answer has more than {effect.most} bytes")
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimedOut(f"{effect.origin}: the answer was not complete in time")
-        return b"".join(chunks)
-
-    def _pool(self, origin: str, proxy: str | None) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
+    def _pool(self, origin: str, proxy: str | None) -> Connections | Proxied:
         with self._lock:
             if self._owner != os.getpid():
                 # Connections are the parent's after a fork: two processes must not speak on one.
@@ -158,19 +108,20 @@ class Blocking:
             pool = self._pools.get((origin, proxy))
             if pool is None:
                 while len(self._pools) >= _MAX_POOLS:
-                    _close(self._pools.pop(next(iter(self._pools))))
+                    self._pools.pop(next(iter(self._pools))).close()
                 pool = self._pools[origin, proxy] = self._make_pool(origin, proxy)
             return pool
 
-    def _make_pool(self, origin: str, proxy: str | None) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
-        import urllib3
+    def _make_pool(self, origin: str, proxy: str | None) -> Connections | Proxied:
+        secure = origin.startswith("https:") or (proxy or "").startswith("https:")
+        context = tls_context(self._ca_bundle) if secure else None
+        if proxy is not None:
+            from locum.client.proxied import Proxied
 
-        arguments: dict[str, Any] = {"maxsize": self._connections}
-        if origin.startswith("https:") or (proxy or "").startswith("https:"):
-            arguments["ssl_context"] = tls_context(self._ca_bundle)
-        if proxy is None:
-            return urllib3.connection_from_url(origin, **arguments)
-        return urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **arguments)
+            return Proxied(proxy, context, self._connections)
+        from locum.client.connections import Connections
+
+        return Connections(origin, context, self._connections)
 
     def _spawn(self, effect: Spawn) -> None:
         threading.Thread(target=self._behind, args=(effect.flow,), name="locum-behind", daemon=True).start()
@@ -204,49 +155,6 @@ _PERFORM: Final[dict[type, Callable[[Blocking, Any], Any]]] = {
 """Effect → how it is performed."""
 
 
-def _close(pool: urllib3.HTTPConnectionPool | urllib3.ProxyManager) -> None:
-    import urllib3
-
-    if isinstance(pool, urllib3.ProxyManager):
-        pool.clear()
-    else:
-        pool.close()
-
-
-@functools.cache
-def _no_retries() -> urllib3.Retry:
-    """Neither redirects nor retries by the transport: both are the flow's business."""
-    import urllib3
-
-    return urllib3.Retry(total=False, redirect=False)
-
-
-def _proxy_headers(proxy: str) -> dict[str, str]:
-    from urllib.parse import unquote, urlsplit
-
-    import urllib3
-
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    return dict(
-        urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
-    )  # fmt: skip
-
-
-def _tls_failure(origin: str, error: Exception) -> ConnectionFailure:
-    import ssl
-
-    cause: BaseException | None = error
-    for _ in range(8):
-        if cause is None or isinstance(cause, ssl.SSLCertVerificationError):
-            break
-        cause = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else cause.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return CertificateFailure(f"{origin}: the certificate is not trusted: {cause.verify_message}")
-    return ConnectionFailure(f"{origin}: TLS failed: {type(error).__name__}")
-
-
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """TLS 1.2 or newer with the system's trusted certificates, or those of a file.
 
@@ -259,6 +167,7 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     except OSError as error:
         raise ConfigurationFailure(f"ca_bundle: {ca_bundle}: no certificates can be read from it: {error}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
     return context
 
 
@@ -266,6 +175,8 @@ def ask(text: str) -> str:
     """Ask at the terminal without echo; CredentialsFailure where there is none."""
     if not sys.stdin or not sys.stdin.isatty():
         raise CredentialsFailure(f"there is no terminal for {text.strip()!r}; give the client a prompt")
+    import getpass
+
     try:
         return getpass.getpass(text)
     except EOFError:
@@ -283,6 +194,8 @@ def read_file(effect: ReadFile) -> bytes:
 
 def run_program(effect: Run) -> bytes:
     """The output of a program, as :class:`~locum.client.effects.Run` says."""
+    import subprocess
+
     name = effect.argv[0] if effect.argv else ""
     try:
         program = subprocess.Popen(  # noqa: S603 - without a shell; what is run is the user's own setting
@@ -303,6 +216,9 @@ def run_program(effect: Run) -> bytes:
 
 
 def _outputs(program: subprocess.Popen[bytes], effect: Run) -> tuple[bytes, bytes]:
+    import selectors
+    import subprocess
+
     deadline = time.monotonic() + effect.timeout
     streams: dict[IO[bytes], bytearray] = {stream: bytearray() for stream in (program.stdout, program.stderr) if stream}
     with selectors.DefaultSelector() as selector:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Final
 
@@ -23,6 +22,8 @@ def arguments(command: str, *, windows: bool = False) -> tuple[str, ...]:
 
     Raises ValueError where a quote is not closed or nothing is left.
     """
+    import shlex
+
     parts = tuple(shlex.split(command, posix=not windows))
     if windows:
         parts = tuple(part[1:-1] if len(part) > 1 and part[0] == part[-1] == '"' else part for part in parts)

@@ -211,6 +211,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     nonce: Secret
     verifier: Secret
 
+    def __repr__(self) -> str:
+        """Without the URL, which holds state and nonce."""
+        return f"Attempt({self.issuer.url!r})"
+
     def code(self, parameters: Mapping[str, str]) -> Secret:
         """The code with which the browser came back.
 

@@ -268,6 +268,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     relay_state: Secret
 
+    def __repr__(self) -> str:
+        """Without the URL, which holds the relay state."""
+        return f"Attempt({self.id!r})"
+
     def answer(self, fields: Mapping[str, str]) -> Answered:
         """What the browser brings.
 
