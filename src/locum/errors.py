@@ -7,6 +7,7 @@ the same classes: encoding an error and decoding the answer gives the same class
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final, Literal
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "RegionDisabledException",
     "RequestExpired",
     "STSServiceException",
+    "SerializationException",
     "ServiceAccessNotEnabledException",
     "ServiceException",
     "ServiceFailureException",
@@ -79,7 +81,8 @@ class ServiceException(Exception):
     """An error answer of a service.
 
     ``message`` is the public text; ``request_id`` is set by whoever decodes an answer; ``decision`` carries the
-    policy decision behind an ``AccessDenied`` for the audit line and explanations and never travels by itself.
+    policy decision behind an ``AccessDenied`` for the audit line and explanations and never travels by itself;
+    ``details`` are further members that some errors of Organizations have, such as ``Reason``.
     """
 
     code: ClassVar[str] = "InternalFailure"
@@ -91,6 +94,7 @@ class ServiceException(Exception):
         self.message = message
         self.request_id = request_id
         self.decision = decision
+        self.details: Mapping[str, str] = {}
 
     @property
     def fault(self) -> Literal["client", "server"]:
@@ -212,6 +216,13 @@ class RequestExpired(ServiceException):
     """The request is too old (STS-E-T28)."""
 
     code = "RequestExpired"
+    status = 400
+
+
+class SerializationException(ServiceException):
+    """The JSON document of a request cannot be read (ORG-GEN-001)."""
+
+    code = "SerializationException"
     status = 400
 
 
@@ -532,6 +543,7 @@ ERRORS: Final[dict[str, type[ServiceException]]] = {
         MissingParameter,
         OptInRequired,
         RequestExpired,
+        SerializationException,
         ServiceUnavailable,
         SignatureDoesNotMatch,
         Throttling,

@@ -265,12 +265,14 @@ class Service(msgspec.Struct, frozen=True):
     """A service and its protocol constants.
 
     ``echoes`` tells whether validation messages quote the offending value (STS does, IAM stopped: IAM-GEN-040).
+    ``target`` begins ``X-Amz-Target`` for a service that speaks awsJson, and is empty for those that speak awsQuery.
     """
 
     name: str
     version: str
     namespace: str
     echoes: bool
+    target: str = ""
 
     @property
     def event_source(self) -> str:
