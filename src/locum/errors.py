@@ -592,10 +592,15 @@ ERRORS: Final[dict[str, type[ServiceException]]] = {
 
 
 def error_for(
-    code: str, message: str, *, unknown: type[ServiceException] = ServiceException, request_id: str | None = None
+    code: str,
+    message: str,
+    *,
+    unknown: type[ServiceException] = ServiceException,
+    request_id: str | None = None,
+    errors: Mapping[str, type[ServiceException]] = ERRORS,
 ) -> ServiceException:
     """The exception for a wire code; an unknown code becomes an instance of ``unknown`` that keeps its code."""
-    known = ERRORS.get(code)
+    known = errors.get(code)
     if known is not None:
         return known(message, request_id=request_id)
     error = unknown(message, request_id=request_id)

@@ -13,7 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locum.api import shapes
-from locum.api.iam import COMMANDS, IAM, access_keys, mfa, policies, roles, simulation, types, users
+from locum.api.iam import (
+    COMMANDS,
+    IAM,
+    access_keys,
+    groups,
+    instance_profiles,
+    mfa,
+    policies,
+    roles,
+    simulation,
+    types,
+    users,
+)
 from locum.api.shapes import Kind, Member, Target, members, violations
 from locum.secret import Secret
 
@@ -128,6 +140,8 @@ def test_the_table_holds_the_commands_of_every_family_once() -> None:
         *policies.COMMANDS,
         *simulation.COMMANDS,
         *mfa.COMMANDS,
+        *groups.COMMANDS,
+        *instance_profiles.COMMANDS,
     )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
@@ -162,6 +176,8 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
             "ListRoles",
             "ListPolicies",
             "ListVirtualMFADevices",
+            "ListGroups",
+            "ListInstanceProfiles",
             "SimulateCustomPolicy",
             "GetContextKeysForCustomPolicy",
         )
@@ -169,7 +185,8 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
     target = authorization.resource
     (member,) = (member for member in members(COMMANDS[name]) if member.attribute == target.member)
     assert target.or_caller is not member.required
-    assert target.creates is (name in ("CreateUser", "CreateRole", "CreatePolicy", "CreateVirtualMFADevice"))
+    creating = ("User", "Role", "Policy", "VirtualMFADevice", "Group", "InstanceProfile")
+    assert target.creates is (name in [f"Create{kind}" for kind in creating])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -33,6 +33,8 @@ def parameters(name: str, **given: str) -> dict[str, str]:
     return {
         "UserName": name,
         "RoleName": name,
+        "GroupName": name,
+        "InstanceProfileName": name,
         "PolicyName": name,
         "PolicyArn": policy,
         "PermissionsBoundary": policy,

@@ -1,4 +1,4 @@
-"""The records that the store keeps: accounts, users, roles, managed policies, access keys, MFA devices, ring keys.
+"""The records that the store keeps: accounts, users, groups, roles, policies, keys, MFA devices, instance profiles.
 
 A record knows its key and its index rows; the store sees only bytes.  Names that are unique without regard to case
 (POL-LM-010) are lower-cased in the key and keep their case in the record.  Times are whole seconds since the epoch.
@@ -17,9 +17,15 @@ __all__ = [
     "KINDS",
     "AccessKey",
     "Account",
+    "AccountCreation",
+    "Group",
+    "InstanceProfile",
     "ManagedPolicy",
     "MfaCodes",
     "MfaDevice",
+    "OrgPolicy",
+    "OrgUnit",
+    "Organization",
     "PolicyVersion",
     "Record",
     "Revocation",
@@ -49,17 +55,49 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
 
 class Account(Record, frozen=True, kw_only=True):
-    """An account; ``limits`` holds those of its quotas that differ from the default (:mod:`locum.core.limits`)."""
+    """An account; ``limits`` holds those of its quotas that differ from the default (:mod:`locum.core.limits`).
+
+    ``organization`` is the id of the one that it is in, ``parent`` its root or unit there, ``joined`` since when, and
+    ``invited`` tells that it was there before.  ``scps`` and ``rcps`` are as :class:`OrgUnit` has them, ``tags`` those
+    that Organizations keeps.  ``closed`` is the time at which it was closed for good, 0 for an open account.
+    """
 
     kind: ClassVar[str] = "account"
     id: str
     name: str
     created: int
     limits: dict[str, int] = {}
+    email: str = ""
+    closed: int = 0
+    organization: str | None = None
+    parent: str = ""
+    joined: int = 0
+    invited: bool = False
+    tags: dict[str, str] = {}
+    scps: tuple[str, ...] | None = None
+    rcps: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
         return "", self.kind, self.id
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        rows = [("account-email", self.email.lower())] if self.email else []
+        if self.organization is not None:
+            rows += [("org-account", self.organization), ("account-parent", self.parent)]
+            rows += _attachments(self.organization, self.scps, self.rcps)
+        return rows
+
+
+def _attachments(organization: str, scps: tuple[str, ...] | None, rcps: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Rows for every policy that was attached by somebody, and for having such policies of a type at all."""
+    rows = [("org-policy", f"{organization}/{policy}") for policy in (*(scps or ()), *rcps)]
+    if scps is not None:
+        rows.append(("org-attached", f"{organization}/SERVICE_CONTROL_POLICY"))
+    if rcps:
+        rows.append(("org-attached", f"{organization}/RESOURCE_CONTROL_POLICY"))
+    return rows
 
 
 class AccessKey(Record, frozen=True, kw_only=True):
@@ -120,24 +158,55 @@ class _Entity(Record, frozen=True, kw_only=True):
 class _PolicyHolder(_Entity, frozen=True, kw_only=True):
     inline: dict[str, str] = {}
     attached: tuple[str, ...] = ()
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [("id", self.id), *(("attached", policy) for policy in self.attached)]
+
+
+class _Bounded(_PolicyHolder, frozen=True, kw_only=True):
     boundary: str | None = None
 
     @property
     def indexes(self) -> list[tuple[str, str]]:
-        rows = [("id", self.id)]
-        rows += [("attached", policy) for policy in self.attached]
+        rows = super().indexes
         if self.boundary is not None:
             rows.append(("boundary", self.boundary))
         return rows
 
 
-class User(_PolicyHolder, frozen=True, kw_only=True):
-    """A user: ``inline`` maps policy names to documents, ``attached`` and ``boundary`` name managed policies by ARN."""
+class User(_Bounded, frozen=True, kw_only=True):
+    """A user: ``inline`` maps policy names to documents, ``attached`` and ``boundary`` name managed policies by ARN.
+
+    ``groups`` are the unique ids of the groups that it is in, in the order in which it came into them.
+    """
 
     kind: ClassVar[str] = "user"
+    groups: tuple[str, ...] = ()
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [*super().indexes, *(("member", group) for group in self.groups)]
 
 
-class Role(_PolicyHolder, frozen=True, kw_only=True):
+class Group(_PolicyHolder, frozen=True, kw_only=True):
+    """A group: its policies are its members' too (POL-GR-031), who name it; it has neither tags nor a boundary."""
+
+    kind: ClassVar[str] = "group"
+
+
+class InstanceProfile(_Entity, frozen=True, kw_only=True):
+    """An instance profile: the name under which a machine is given a role, which ``role`` names by its unique id."""
+
+    kind: ClassVar[str] = "instance-profile"
+    role: str | None = None
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [] if self.role is None else [("profile-role", self.role)]
+
+
+class Role(_Bounded, frozen=True, kw_only=True):
     """A role; ``trust`` is its trust policy with user and role ARNs replaced by unique ids (POL-PR-010)."""
 
     kind: ClassVar[str] = "role"
@@ -266,9 +335,126 @@ class MfaCodes(Record, frozen=True, kw_only=True):
         return self.account, self.kind, self.name.lower()
 
 
+class Organization(Record, frozen=True, kw_only=True):
+    """An organization with its one root, whose policies and tags stand here too (iam_api.md section 16).
+
+    ``management`` is the account that made it.  ``policy_types`` are those enabled in the root, ``scps`` and ``rcps``
+    as :class:`OrgUnit` has them.  ``services`` maps principals of services with trusted access to the time at which it
+    was given, ``delegated`` those principals to their delegated administrators, by account id and since when.
+    """
+
+    kind: ClassVar[str] = "organization"
+    id: str
+    root: str
+    management: str
+    created: int
+    feature_set: str = "ALL"
+    policy_types: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+    scps: tuple[str, ...] | None = None
+    rcps: tuple[str, ...] = ()
+    services: dict[str, int] = {}
+    delegated: dict[str, dict[str, int]] = {}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return _attachments(self.id, self.scps, self.rcps)
+
+
+class OrgUnit(Record, frozen=True, kw_only=True):
+    """An organizational unit under ``parent``, a unit or the root.
+
+    ``scps`` and ``rcps`` are the ids of the policies attached to it while their type is enabled: service control
+    policies with AWS's own, None where that is the only one, as it is from the start (POL-OR-003); resource control
+    policies without AWS's own, which is always attached (POL-OR-021).
+    """
+
+    kind: ClassVar[str] = "org-unit"
+    id: str
+    organization: str
+    parent: str
+    name: str
+    created: int
+    tags: dict[str, str] = {}
+    scps: tuple[str, ...] | None = None
+    rcps: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        rows = [("org-unit", self.organization), ("unit-parent", self.parent)]
+        return rows + _attachments(self.organization, self.scps, self.rcps)
+
+
+class OrgPolicy(Record, frozen=True, kw_only=True):
+    """A service control policy or resource control policy of an organization; ``type`` is its name on the wire."""
+
+    kind: ClassVar[str] = "org-policy"
+    id: str
+    organization: str
+    type: str
+    name: str
+    created: int
+    content: str
+    description: str = ""
+    tags: dict[str, str] = {}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [("org-policies", f"{self.organization}/{self.type}")]
+
+
+class AccountCreation(Record, frozen=True, kw_only=True):
+    """How one CreateAccount went: ``account`` where it succeeded, ``failure`` in AWS's word where it did not."""
+
+    kind: ClassVar[str] = "account-creation"
+    id: str
+    organization: str
+    name: str
+    created: int
+    account: str = ""
+    failure: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.id
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [(self.kind, self.organization)]
+
+
 KINDS: Final[dict[str, type[Record]]] = {
     each.kind: each
-    for each in (AccessKey, Account, ManagedPolicy, MfaCodes, MfaDevice, Revocation, RingKey, Role, Use, User)
+    for each in (
+        AccessKey,
+        Account,
+        AccountCreation,
+        Group,
+        InstanceProfile,
+        ManagedPolicy,
+        MfaCodes,
+        MfaDevice,
+        OrgPolicy,
+        OrgUnit,
+        Organization,
+        Revocation,
+        RingKey,
+        Role,
+        Use,
+        User,
+    )
 }
 """Kind of a key → type of its record."""
 

@@ -7,14 +7,26 @@ deleted or a key that was switched off counts in the very next request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
 
 from locum import arn
 from locum.arn import Arn
-from locum.core.records import AccessKey, Account, Revocation, RingKey, Role, User
+from locum.core.organization import FULL_ACCESS, KINDS_OF_POLICY, MAX_UNIT_DEPTH, OrgFacts, facts_of
+from locum.core.records import (
+    AccessKey,
+    Account,
+    Group,
+    Organization,
+    OrgPolicy,
+    OrgUnit,
+    Revocation,
+    RingKey,
+    Role,
+    User,
+)
 from locum.core.revocation import Revocations
 from locum.core.sealing import Vault
 from locum.core.session import Caller, CallerKind, Session
@@ -155,6 +167,10 @@ class Directory:
         """An account by its id."""
         return self._view.get(("account", account), lambda reader: _read_account(reader, account))
 
+    def organization_of(self, account: str) -> OrgFacts | None:
+        """An account's place in its organization with the policies that limit it; None for an account in none."""
+        return self._view.get(("organization-of", account), lambda reader: _load_organization(reader, account))
+
     def access_key(self, key_id: str) -> LongTermKey | None:
         """A long-term access key whose owner exists."""
         return self._view.get(("access-key", key_id), lambda reader: self._load_access_key(reader, key_id))
@@ -183,19 +199,21 @@ class Directory:
                 principal=Principal.root(account, partition=partition),
             )
         else:
-            user = self._load_holder(reader, key.owner)
-            if user is None or user.account != account:
+            owner = Records(reader).by_id(key.owner)
+            user = None if owner is None else owner.record
+            if not isinstance(user, User) or user.account != account:
                 return None
+            user_arn = user.arn(partition)
             caller = Caller(
                 kind=CallerKind.USER,
                 partition=partition,
                 account=account,
-                arn=user.arn,
+                arn=user_arn,
                 user_id=user.id,
                 principal_id=user.id,
-                principal_arn=user.arn,
+                principal_arn=user_arn,
                 access_key_id=key_id,
-                principal=Principal.user(user.arn, account, user.id, partition=partition),
+                principal=Principal.user(user_arn, account, user.id, partition=partition),
                 user_name=user.name,
             )
         secret = self._vault.unwrap(key.secret, purpose=AccessKey.kind, name=key_id)
@@ -216,17 +234,34 @@ class Directory:
 
     def _compiled_holder(self, reader: Reader, record: User | Role) -> Holder:
         account = record.account
-        inline = [_compiled(text, PolicyKind.INLINE, name) for name, text in record.inline.items()]
-        attached = [self._load_managed(reader, policy, account) for policy in record.attached]
+        identity = [_compiled(text, PolicyKind.INLINE, name) for name, text in record.inline.items()]
+        identity += [self._load_managed(reader, policy, account) for policy in record.attached]
+        for group in record.groups if isinstance(record, User) else ():
+            identity += reader.fact(("group", group), partial(self._load_group, unique_id=group))
         return Holder(
             record,
             record.arn(self._partition),
-            (*inline, *attached),
+            tuple({policy.name: policy for policy in identity}.values()),
             None if record.boundary is None else self._load_managed(reader, record.boundary, account),
             _compiled(record.trust, PolicyKind.TRUST, record.arn(self._partition))
             if isinstance(record, Role)
             else None,
         )
+
+    def _load_group(self, reader: Reader, unique_id: str) -> tuple[CompiledPolicy, ...]:
+        """The policies that a group lends to its members (POL-EV-010); one that is not there denies everything (R28).
+
+        An inline policy is called by the group's name too: a member may have one of the same name.
+        """
+        stored = Records(reader).group(unique_id)
+        if stored is None:
+            return (_compiled("", PolicyKind.INLINE, unique_id),)
+        group = stored.record
+        inline = [
+            _compiled(text, PolicyKind.INLINE, f"{Group.kind}/{group.name}/{name}")
+            for name, text in group.inline.items()
+        ]
+        return (*inline, *(self._load_managed(reader, policy, group.account) for policy in group.attached))
 
     def managed_policy(self, policy_arn: str, account: str) -> CompiledPolicy | None:
         """A managed policy of the account or of AWS in its default version, or None (POL-XA-008)."""
@@ -295,6 +330,33 @@ def _read_revocations(reader: Reader) -> Revocations:
 def _read_account(reader: Reader, account: str) -> Account | None:
     stored = Records(reader).get(Account, "", account)
     return None if stored is None else stored.record
+
+
+def _load_organization(reader: Reader, account: str) -> OrgFacts | None:
+    """An account's organization; LookupError where a record of it is missing: then nothing is decided (R28)."""
+    member = _read_account(reader, account)
+    if member is None or member.organization is None:
+        return None
+    records = Records(reader)
+    organization = records.get(Organization, "", member.organization)
+    if organization is None:
+        raise LookupError("an account is in an organization that is not there")
+    units: list[OrgUnit] = []
+    parent = member.parent
+    while parent != organization.record.root:
+        unit = records.get(OrgUnit, "", parent)
+        if unit is None or len(units) == MAX_UNIT_DEPTH:
+            raise LookupError("an account's organizational units do not lead to the root")
+        units.insert(0, unit.record)
+        parent = unit.record.parent
+
+    def load(type: str, policy: str) -> CompiledPolicy:
+        full = FULL_ACCESS[type]
+        stored = None if policy == full.id else records.get(OrgPolicy, "", policy)
+        found = full if policy == full.id else None if stored is None else stored.record
+        return _compiled("" if found is None else found.content, KINDS_OF_POLICY[type], policy)
+
+    return facts_of(member, organization.record, units, load)
 
 
 def _find_role(reader: Reader, role: Arn, partition: str) -> str | None:

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import locum.server.iam.access_keys
+import locum.server.iam.groups
+import locum.server.iam.instance_profiles
 import locum.server.iam.mfa
 import locum.server.iam.policies
 import locum.server.iam.roles

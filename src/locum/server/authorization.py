@@ -33,6 +33,9 @@ _TAG_SESSION: Final = "sts:TagSession"
 _SET_SOURCE_IDENTITY: Final = "sts:SetSourceIdentity"
 _SET_CONTEXT: Final = "sts:SetContext"
 _FEDERATION: Final = GetFederationTokenCommand.operation
+_PASSING: Final = "iam:PassRole"
+_MACHINES: Final = "ec2.amazonaws.com"
+"""The service that roles in instance profiles are passed to."""
 
 
 class Authorized(NamedTuple):
@@ -86,7 +89,25 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     if call.command.operation is _FEDERATION and call.command.tags:
         # Tags for a federated user (STS-GFT-002).
         _ask(_TAG_SESSION, resource, caller, policies, context)
+    if declared.passes is not None:
+        _ask_to_pass(call, declared.passes, policies, context)
     return _NOTHING
+
+
+def _ask_to_pass(call: Call[Any], passes: Target, policies: CallerPolicies, context: _Context) -> None:
+    """Ask for permission to pass a role, which need not exist, to the machines that an instance profile is for."""
+    caller = call.caller
+    role = targets.resolve(call.records, caller, call.command, passes)
+    context = {key: value for key, value in context.items() if not key.startswith(_RESOURCE_TAGS)}
+    context["iam:passedtoservice"] = _MACHINES
+    if role.stored is not None:
+        tag_keys(context, role.stored.record.tags, prefixes=_RESOURCE_TAGS)
+    decision = policies.decide(_PASSING, role.arn, caller.account, context)
+    if not decision.allowed:
+        raise AccessDenied(
+            denial_text(caller.arn, _PASSING, role.arn, decision),
+            decision=denied(decision, policies, _PASSING, role.arn, caller.account, context),
+        )
 
 
 def _ask(action: str, resource: str, caller: Caller, policies: CallerPolicies, context: _Context) -> None:

@@ -11,8 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from locum.api.iam.service import IAM
-from locum.api.registry import find_command, unknown_operation
+from locum.api.registry import TARGETS, find_command, find_target, unknown_operation
 from locum.api.shapes import Command, Service, Shape
 from locum.api.sts import STS
 from locum.core.admission import admit, admit_session
@@ -23,6 +22,7 @@ from locum.errors import (
     ConcurrentModificationException,
     InternalFailure,
     MalformedInput,
+    SerializationException,
     ServiceException,
     ServiceUnavailable,
 )
@@ -30,6 +30,7 @@ from locum.guard import Guard
 from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory
 from locum.http import Request, Response
+from locum.organization_errors import UnknownOperationException
 from locum.server import authorization, denials
 from locum.server.audit import Event, asked_of, lines_of, parameters_of
 from locum.server.auditfile import AuditLog
@@ -40,6 +41,7 @@ from locum.server.usage import Usage
 from locum.store import Conflict, Locked, Store
 from locum.store.facts import Facts, Miss, View
 from locum.store.records import Records
+from locum.wire import json as aws_json
 from locum.wire.answer import JSON, XML, encode_error, encode_response, wants_json
 from locum.wire.form import check_target, parse_form
 from locum.wire.query import decode_command, gather
@@ -181,7 +183,14 @@ class Pipeline:
         outcome = "ok" if error is None else error.code
         if response is None:
             headers: tuple[tuple[str, str], ...]
-            if error is not None:
+            if work.service.target:
+                json = True
+                if error is not None:
+                    status, content_type, body = aws_json.encode_error(error)
+                else:
+                    assert work.answer is not None
+                    status, content_type, body = 200, aws_json.CONTENT_TYPE, aws_json.encode_response(work.answer)
+            elif error is not None:
                 status, content_type, body = encode_error(error, work.service, request_id, json=json)
             else:
                 assert work.answer is not None
@@ -198,16 +207,7 @@ class Pipeline:
         return Answered(response, work.service.name, work.name if work.type is not None else "", outcome)
 
     def _run(self, work: _Work) -> None:
-        request = work.request
-        work.query, parameters = self._parameters(request)
-        work.parameters = parameters
-        target_header = request.lines.get("x-amz-target")
-        if target_header is not None:
-            raise unknown_operation(target_header[:128], None)
-        action = parameters.get("Action")
-        if not action and request.method == "GET":
-            raise _Refusal(Response(302, (("location", _PRODUCT_PAGE),)))
-        command_type = find_command(action, parameters.get("Version"))
+        command_type = self._route(work)
         operation = command_type.operation
         work.service, work.name, work.read_only = operation.service, operation.name, operation.read_only
         handler = HANDLERS.get(command_type)
@@ -223,6 +223,30 @@ class Pipeline:
         else:
             with self.facts.reading() as view:
                 self._decide(work, command_type, handler, view, None if handler.cached else Records(view.rows))
+
+    def _route(self, work: _Work) -> type[Command[Any]]:
+        """The command that a request names: by ``X-Amz-Target``, else by ``Version`` and ``Action`` (R20)."""
+        request = work.request
+        target = request.lines.get("x-amz-target")
+        contract = None if target is None else TARGETS.get(target.partition(".")[0])
+        if target is not None and contract is not None:
+            if not check_target(request.path):
+                raise _Refusal(Response(400))
+            work.service = contract.service
+            content_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+            if request.method != "POST" or content_type != aws_json.CONTENT_TYPE:
+                raise UnknownOperationException(f"{work.service.name} is called by POST with {aws_json.CONTENT_TYPE}")
+            if request.query:
+                raise SerializationException("The request cannot be read: it has a query string")
+            return find_target(target, contract)
+        work.query, parameters = self._parameters(request)
+        work.parameters = parameters
+        if target is not None:
+            raise unknown_operation(target[:128], None)
+        action = parameters.get("Action")
+        if not action and request.method == "GET":
+            raise _Refusal(Response(302, (("location", _PRODUCT_PAGE),)))
+        return find_command(action, parameters.get("Version"))
 
     def _parameters(self, request: Request) -> tuple[Sequence[tuple[str, str]], dict[str, str]]:
         """The query's pairs and all parameters, after the checks of the HTTP layer (STS-SIG-T01…T04)."""
@@ -279,7 +303,11 @@ class Pipeline:
         admit_session(caller, operation.service.name)
         command = work.command
         if command is None:
-            command = work.command = decode_command(kind, work.parameters)
+            command = work.command = (
+                aws_json.decode_command(kind, request.body)
+                if operation.service.target
+                else decode_command(kind, work.parameters)
+            )
         call: Call[Any] = Call(
             command,
             caller,
@@ -357,7 +385,7 @@ class Pipeline:
 
     @staticmethod
     def _shows_answer(work: _Work) -> bool:
-        """Whether CloudTrail shows the answer: issued credentials and what IAM changed, not what was read."""
+        """Whether CloudTrail shows the answer: issued credentials and what was changed, not what was read."""
         if work.service is STS:
             return work.name not in _UNSHOWN
-        return work.service is IAM and not work.read_only
+        return not work.read_only

@@ -12,7 +12,7 @@ from typing import Any, Final
 from locum import arn
 from locum.api.shapes import Command, Target
 from locum.arn import Arn
-from locum.core.records import AccessKey, ManagedPolicy, MfaDevice, Role, User
+from locum.core.records import AccessKey, Group, InstanceProfile, ManagedPolicy, MfaDevice, Role, User
 from locum.core.session import Caller
 from locum.errors import ValidationError
 from locum.server.handlers import Found
@@ -23,7 +23,9 @@ from locum.store.records import Records, Stored
 __all__ = ["moved", "resolve"]
 
 
-def _named(kind: type[User] | type[Role]) -> Callable[[Records, Caller, Command[Any], Target], Found]:
+def _named(
+    kind: type[User] | type[Role] | type[Group] | type[InstanceProfile],
+) -> Callable[[Records, Caller, Command[Any], Target], Found]:
     def resolve(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
         name = getattr(command, target.member)
         if name is None:
@@ -50,7 +52,7 @@ def _policy(records: Records, caller: Caller, command: Command[Any], target: Tar
 
 
 def _holder(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
-    """A user or role of the caller's account by its ARN, exactly as it is written."""
+    """A user, role or group of the caller's account by its ARN, exactly as it is written."""
     value = getattr(command, target.member)
     try:
         parsed = Arn.parse(value)
@@ -95,10 +97,12 @@ def _sessions(records: Records, caller: Caller, command: Command[Any], target: T
     return Found(value) if named is None else Found(named.resource, named.stored)
 
 
-_HOLDERS: Final[dict[str, type[User] | type[Role]]] = {each.kind: each for each in (User, Role)}
+_HOLDERS: Final[dict[str, type[User] | type[Role] | type[Group]]] = {each.kind: each for each in (User, Role, Group)}
 _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Found]]] = {
     "user": _named(User),
     "role": _named(Role),
+    "group": _named(Group),
+    "instance-profile": _named(InstanceProfile),
     "policy": _policy,
     "holder": _holder,
     "access_key": _access_key,
@@ -120,7 +124,8 @@ def moved(found: Found, caller: Caller, command: Command[Any]) -> str | None:
 
     Who may change what is under one path must not thereby reach another path: permission is asked for both.
     """
-    path, name = getattr(command, "new_path", None), getattr(command, "new_user_name", None)
+    path = getattr(command, "new_path", None)
+    name = getattr(command, "new_user_name", None) or getattr(command, "new_group_name", None)
     if found.stored is None or (path is None and name is None):
         return None
     entity = found.stored.record

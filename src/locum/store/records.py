@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 from locum.arn import Arn
 from locum.core.aws_policies import AWS_ACCOUNT, AWS_POLICIES
-from locum.core.records import KINDS, ManagedPolicy, Record, Role, User, decode, encode
+from locum.core.records import KINDS, Group, ManagedPolicy, Record, Role, User, decode, encode
 from locum.store import PAGE, Key, Row, Transaction
 
 __all__ = ["Records", "Rows", "Stored"]
@@ -70,7 +70,15 @@ class Records:
         """The user or role with a unique id."""
         for key in self._rows.find("id", unique_id, limit=1):
             row = self._rows.get(key)
-            return self._stored(User, row) if key.kind == User.kind else self._stored(Role, row)
+            if key.kind in (User.kind, Role.kind):
+                return self._stored(User, row) if key.kind == User.kind else self._stored(Role, row)
+        return None
+
+    def group(self, unique_id: str) -> Stored[Group] | None:
+        """The group with a unique id, which is no principal and so none of :meth:`by_id` (POL-GR-031)."""
+        for key in self._rows.find("id", unique_id, limit=1):
+            if key.kind == Group.kind:
+                return self._stored(Group, self._rows.get(key))
         return None
 
     def managed_policy(self, policy_arn: str, account: str, partition: str) -> Stored[ManagedPolicy] | None:

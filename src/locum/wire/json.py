@@ -16,9 +16,24 @@ from typing import Any, Final, NoReturn, TypeVar, cast
 
 import msgspec
 
-from locum.api.shapes import Command, Kind, Member, Shape, members, refuse, travels, violations
+from locum import errors
+from locum.api.shapes import Command, Kind, Member, Shape, Violation, members, refuse, travels, violations
 from locum.errors import SerializationException, ServiceException, error_for
 from locum.http import Headers
+from locum.organization_errors import (
+    ORGANIZATIONS_ERRORS,
+    AccessDeniedException,
+    ConcurrentModificationException,
+    IncompleteSignatureException,
+    InvalidInputException,
+    InvalidSignatureException,
+    MalformedPolicyDocumentException,
+    MissingAuthenticationTokenException,
+    OrganizationsServiceException,
+    TooManyRequestsException,
+    UnknownOperationException,
+    UnrecognizedClientException,
+)
 from locum.secret import Secret
 from locum.wire.xml import MAX_BYTES, UnreadableAnswer
 
@@ -36,6 +51,7 @@ __all__ = [
     "read_answer",
     "read_json",
     "sound",
+    "spoken",
     "target_of",
     "to_json",
 ]
@@ -98,8 +114,8 @@ def target_of(command: Command[Any] | type[Command[Any]]) -> str:
 def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
     """The command that a request's body expresses; an empty body is an empty object.
 
-    SerializationException where it cannot be read, otherwise ValidationError with every broken limit at once.  Unknown
-    members are ignored, null means absent.
+    SerializationException where it cannot be read, otherwise InvalidInputException with every broken limit at once and
+    the first one's reason.  Unknown members are ignored, null means absent.
     """
     try:
         command = from_json(read_json(body) if body else {}, command_type, complete=False)
@@ -107,8 +123,29 @@ def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
         raise SerializationException(f"The request cannot be read: {error}") from None
     found = violations(command)
     if found:
-        raise refuse(found, command_type.operation.service)
+        text, reason = _reason(found[0])
+        detail = refuse(found, command_type.operation.service).message
+        raise InvalidInputException(f"{text} {detail}", reason=reason)
     return command
+
+
+_REASONS: Final = (
+    ("Member must not be null", "INPUT_REQUIRED"),
+    ("Member must satisfy regular expression pattern", "INVALID_PATTERN"),
+    ("Member must satisfy enum value set", "INVALID_ENUM"),
+    ("Member must have length less", "MAX_LENGTH_EXCEEDED"),
+    ("Member must have length greater", "MIN_LENGTH_EXCEEDED"),
+    ("Member must have value less", "MAX_VALUE_EXCEEDED"),
+    ("Member must have value greater", "MIN_VALUE_EXCEEDED"),
+)
+
+
+def _reason(broken: Violation) -> tuple[str, str]:
+    """What Organizations calls a broken limit: the beginning of the message, and ``Reason``."""
+    reason = next((name for text, name in _REASONS if broken.constraint.startswith(text)), "INVALID_LIST_MEMBER")
+    if reason == "INVALID_PATTERN":
+        return "You provided a value that does not match the required pattern.", reason
+    return "You specified an invalid value.", reason
 
 
 def encode_command(command: Command[Any]) -> bytes:
@@ -127,15 +164,47 @@ def decode_response(body: bytes, command_type: type[Command[Output]]) -> Output:
     return from_json(read_answer(body) if body else {}, output)
 
 
+_SPOKEN: Final[dict[type[ServiceException], type[ServiceException]]] = {
+    errors.AccessDenied: AccessDeniedException,
+    errors.ConcurrentModificationException: ConcurrentModificationException,
+    errors.ExpiredToken: errors.ExpiredTokenException,
+    errors.IncompleteSignature: IncompleteSignatureException,
+    errors.InvalidAction: UnknownOperationException,
+    errors.InvalidClientTokenId: UnrecognizedClientException,
+    errors.MalformedPolicyDocumentException: MalformedPolicyDocumentException,
+    errors.MissingAuthenticationToken: MissingAuthenticationTokenException,
+    errors.RequestExpired: InvalidSignatureException,
+    errors.SignatureDoesNotMatch: InvalidSignatureException,
+    errors.Throttling: TooManyRequestsException,
+    errors.ValidationError: InvalidInputException,
+}
+"""What services that speak awsQuery and the steps that all share raise → how services that speak awsJson call it."""
+
+
+def spoken(error: ServiceException) -> ServiceException:
+    """The error as a service that speaks awsJson has it: the same unless it has another name there."""
+    kind = _SPOKEN.get(type(error))
+    if kind is None:
+        return error
+    renamed = kind(error.message, decision=error.decision)
+    renamed.details = error.details
+    return renamed
+
+
 def encode_error(error: ServiceException) -> tuple[int, str, bytes]:
     """Status, content type and body of an error answer (ORG-GEN-001); details are the error's own members."""
+    error = spoken(error)
     document = {"__type": sound(error.code), "Message": sound(error.message)}
     document |= {name: sound(value) for name, value in error.details.items()}
     return error.status, CONTENT_TYPE, msgspec.json.encode(document)
 
 
 def decode_error(
-    status: int, body: bytes, headers: Headers = (), *, unknown: type[ServiceException] = ServiceException
+    status: int,
+    body: bytes,
+    headers: Headers = (),
+    *,
+    unknown: type[ServiceException] = OrganizationsServiceException,
 ) -> ServiceException:
     """The error that an answer reports, of the class of its code, with message, details and request id.
 
@@ -149,7 +218,7 @@ def decode_error(
     code = texts.get("__type", "").rpartition("#")[2] or str(status)
     message = texts.get("Message") or texts.get("message") or ""
     request_id = next((value for name, value in headers if name == "x-amzn-requestid"), None)
-    decoded = error_for(code, message, unknown=unknown, request_id=request_id)
+    decoded = error_for(code, message, unknown=unknown, request_id=request_id, errors=ORGANIZATIONS_ERRORS)
     decoded.details = {name: value for name, value in texts.items() if name not in ("__type", "Message", "message")}
     if "code" in decoded.__dict__:
         decoded.__dict__.update(status=status, retryable=status in _RETRYABLE_STATUS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from locum.api.iam import access_keys, mfa, policies, roles, simulation, users
+from locum.api.iam import access_keys, groups, instance_profiles, mfa, policies, roles, simulation, users
 from locum.api.iam.service import IAM
 from locum.api.shapes import Command
 
@@ -22,6 +22,8 @@ COMMANDS: Final[dict[str, type[Command[Any]]]] = {
         *policies.COMMANDS,
         *simulation.COMMANDS,
         *mfa.COMMANDS,
+        *groups.COMMANDS,
+        *instance_profiles.COMMANDS,
     )
 }
 """Operation name → command type."""

@@ -9,7 +9,7 @@ import msgspec
 
 from locum.api.iam import policies as api
 from locum.api.iam import types
-from locum.core.records import ManagedPolicy, PolicyVersion, Role, User
+from locum.core.records import Group, ManagedPolicy, PolicyVersion, Role, User
 from locum.errors import (
     AccessDenied,
     DeleteConflictException,
@@ -264,30 +264,34 @@ def set_default_policy_version(call: Call[api.SetDefaultPolicyVersionCommand]) -
 
 @handles(api.ListEntitiesForPolicyCommand)
 def list_entities_for_policy(call: Call[api.ListEntitiesForPolicyCommand]) -> api.ListEntitiesForPolicyResponse:
-    """The users and roles that a policy is attached to or limits (IAM-POL-012)."""
+    """The groups, roles and users that a policy is attached to or limits (IAM-POL-012)."""
     command = call.command
     _policy(call, _NOT_ATTACHABLE)
     prefix = command.path_prefix or "/"
     indexes = {"PermissionsPolicy": ("attached",), "PermissionsBoundary": ("boundary",)}.get(
         command.policy_usage_filter or "", ("attached", "boundary")
     )
-    kinds = {"User": (User.kind,), "Role": (Role.kind,), None: (User.kind, Role.kind)}.get(command.entity_filter, ())
+    every = (Group.kind, Role.kind, User.kind)
+    kinds = every if command.entity_filter is None else (command.entity_filter.lower(),)
     keys = sorted({key for index in indexes for key in _users_of(call, index, command.policy_arn) if key.kind in kinds})
 
-    def entries(after: str) -> Iterator[tuple[str, types.PolicyUser | types.PolicyRole]]:
+    def entries(after: str) -> Iterator[tuple[str, types.PolicyGroup | types.PolicyUser | types.PolicyRole]]:
         for key in keys:
             position = f"{key.kind}/{key.name}"
             stored = call.records.read(key) if position > after else None
             entity = None if stored is None else stored.record
-            if not isinstance(entity, User | Role) or not entity.path.startswith(prefix):
+            if not isinstance(entity, Group | User | Role) or not entity.path.startswith(prefix):
                 continue
             if isinstance(entity, User):
                 yield position, types.PolicyUser(user_name=entity.name, user_id=entity.id)
+            elif isinstance(entity, Group):
+                yield position, types.PolicyGroup(group_name=entity.name, group_id=entity.id)
             else:
                 yield position, types.PolicyRole(role_name=entity.name, role_id=entity.id)
 
     found, shown = page(call, entries)
     return api.ListEntitiesForPolicyResponse(
+        policy_groups=tuple(each for each in found if isinstance(each, types.PolicyGroup)),
         policy_users=tuple(each for each in found if isinstance(each, types.PolicyUser)),
         policy_roles=tuple(each for each in found if isinstance(each, types.PolicyRole)),
         is_truncated=shown.is_truncated,

@@ -10,17 +10,26 @@ import msgspec
 from locum.api.iam import roles as api
 from locum.api.iam import types
 from locum.core.records import Role
-from locum.errors import ValidationError
+from locum.errors import DeleteConflictException, ValidationError
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
 from locum.server.iam.answers import boundary_of, merged_tags, moment, new_id, page, tags_of
 
-__all__ = ["create_role", "delete_role", "get_role", "list_roles", "update_assume_role_policy", "update_role"]
+__all__ = [
+    "create_role",
+    "delete_role",
+    "get_role",
+    "list_roles",
+    "role_shown",
+    "update_assume_role_policy",
+    "update_role",
+]
 
 _RESERVED_PATHS = ("/aws-service-role/", "/aws-reserved/")
 
 
-def _shown(call: Call[Any], role: Role, **details: Any) -> types.Role:
+def role_shown(call: Call[Any], role: Role, **details: Any) -> types.Role:
+    """A role as every answer shows it, with ``details`` of the operation's own."""
     return types.Role(
         path=role.path,
         role_name=role.name,
@@ -57,7 +66,7 @@ def create_role(call: Call[api.CreateRoleCommand]) -> api.CreateRoleResponse:
     )
     holders.create(call, role)
     return api.CreateRoleResponse(
-        role=_shown(call, role, tags=tags_of(role.tags) or None, permissions_boundary=boundary_of(role))
+        role=role_shown(call, role, tags=tags_of(role.tags) or None, permissions_boundary=boundary_of(role))
     )
 
 
@@ -66,7 +75,7 @@ def get_role(call: Call[api.GetRoleCommand]) -> api.GetRoleResponse:
     """A role with everything that is known of it (IAM-ROL-002)."""
     role = holders.holder(call, Role).record
     return api.GetRoleResponse(
-        role=_shown(
+        role=role_shown(
             call,
             role,
             description=role.description,
@@ -99,7 +108,7 @@ def update_role_description(call: Call[api.UpdateRoleDescriptionCommand]) -> api
     stored = holders.holder(call, Role)
     role = msgspec.structs.replace(stored.record, description=call.command.description or None)
     call.records.replace(stored, role)
-    return api.UpdateRoleDescriptionResponse(role=_shown(call, role, description=role.description))
+    return api.UpdateRoleDescriptionResponse(role=role_shown(call, role, description=role.description))
 
 
 @handles(api.UpdateAssumeRolePolicyCommand)
@@ -113,9 +122,11 @@ def update_assume_role_policy(call: Call[api.UpdateAssumeRolePolicyCommand]) -> 
 
 @handles(api.DeleteRoleCommand)
 def delete_role(call: Call[api.DeleteRoleCommand]) -> types.Nothing:
-    """Delete a role without policies; its sessions end at once (IAM-ROL-010, POL-SS-008)."""
+    """Delete a role without policies and profiles; its sessions end at once (IAM-ROL-010, POL-SS-008)."""
     stored = holders.holder(call, Role)
     holders.check_deletable(stored.record)
+    if call.records.found("profile-role", stored.record.id, limit=1):
+        raise DeleteConflictException("Cannot delete entity, must remove roles from instance profile first.")
     call.records.delete(stored)
     call.usage.forget(call.records, stored.record.id)
     return types.Nothing()
@@ -132,7 +143,9 @@ def list_roles(call: Call[api.ListRolesCommand]) -> api.ListRolesResponse:
             if role.path.startswith(prefix):
                 yield (
                     role.key[2],
-                    _shown(call, role, description=role.description, max_session_duration=role.max_session_duration),
+                    role_shown(
+                        call, role, description=role.description, max_session_duration=role.max_session_duration
+                    ),
                 )
 
     roles, shown = page(call, entries)

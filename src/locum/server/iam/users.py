@@ -88,12 +88,14 @@ def update_user(call: Call[api.UpdateUserCommand]) -> types.Nothing:
 
 @handles(api.DeleteUserCommand)
 def delete_user(call: Call[api.DeleteUserCommand]) -> types.Nothing:
-    """Delete a user that has neither keys nor MFA devices nor policies (IAM-USR-004)."""
+    """Delete a user that has neither keys nor MFA devices nor policies and is in no group (IAM-USR-004)."""
     stored = holders.holder(call, User)
     if call.records.found("key-owner", stored.record.id, limit=1):
         raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
     if call.records.found("mfa-owner", stored.record.id, limit=1):
         raise DeleteConflictException("Cannot delete entity, must delete MFA device first.")
+    if stored.record.groups:
+        raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
     holders.check_deletable(stored.record)
     call.records.delete(stored)
     return types.Nothing()
