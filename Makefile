@@ -13,7 +13,7 @@ ONLY ?=
 UPGRADE ?=
 
 BIN := $(VENV)/bin
-SOURCES := src tests $(wildcard benchmarks fuzz)
+SOURCES := src tests $(wildcard benchmarks examples fuzz)
 UV := $(BIN)/uv
 UV_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 UV_COMPILE := $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header \
@@ -72,7 +72,7 @@ bench:
 fuzz: VENV := build/venv-fuzz
 fuzz:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/.stamp-fuzz
-	@for target in query_string signature_header policy_document session_token; do \
+	@for target in query_string signature_header policy_document session_token json_web_token saml_response saml_metadata; do \
 		$(VENV)/bin/python -m fuzz $$target $(ARGS) || exit 1; \
 	done
 

@@ -20,8 +20,11 @@ from locum.api.iam import (
     groups,
     instance_profiles,
     mfa,
+    oidc_providers,
+    outbound,
     policies,
     roles,
+    saml_providers,
     simulation,
     types,
     users,
@@ -50,6 +53,15 @@ SHARED_ANSWERS: Final = {
     "GetContextKeysForCustomPolicy": "GetContextKeysForPolicyResponse",
     "GetContextKeysForPrincipalPolicy": "GetContextKeysForPolicyResponse",
 }
+
+CREATING: Final = frozenset({
+    "CreateUser",
+    "CreateRole",
+    "CreatePolicy",
+    "CreateVirtualMFADevice",
+    "CreateOpenIDConnectProvider",
+    "CreateSAMLProvider",
+})  # fmt: skip
 
 LEFT_OUT: Final = cast("Any", None)
 
@@ -142,6 +154,9 @@ def test_the_table_holds_the_commands_of_every_family_once() -> None:
         *mfa.COMMANDS,
         *groups.COMMANDS,
         *instance_profiles.COMMANDS,
+        *oidc_providers.COMMANDS,
+        *saml_providers.COMMANDS,
+        *outbound.COMMANDS,
     )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
@@ -178,6 +193,11 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
             "ListVirtualMFADevices",
             "ListGroups",
             "ListInstanceProfiles",
+            "ListOpenIDConnectProviders",
+            "ListSAMLProviders",
+            "EnableOutboundWebIdentityFederation",
+            "DisableOutboundWebIdentityFederation",
+            "GetOutboundWebIdentityFederationInfo",
             "SimulateCustomPolicy",
             "GetContextKeysForCustomPolicy",
         )
@@ -187,6 +207,7 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
     assert target.or_caller is not member.required
     creating = ("User", "Role", "Policy", "VirtualMFADevice", "Group", "InstanceProfile")
     assert target.creates is (name in [f"Create{kind}" for kind in creating])
+    assert target.creates is (name in CREATING)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -10,13 +10,14 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from locum.core.session import Session, SessionKind
+from locum.core.session import Federation, FederationKind, Session, SessionKind
 from locum.core.token import KeyRing, Purpose, SealingKey
 from locum.secret import Secret
 
 FOLDER: Final = Path(__file__).parents[1] / "vectors" / "tokens"
 OLD: Final[dict[str, Any]] = json.loads((FOLDER / "v1.json").read_text())
 FULL: Final[dict[str, Any]] = json.loads((FOLDER / "v1_sessions.json").read_text())
+FEDERATED: Final[dict[str, Any]] = json.loads((FOLDER / "v1_federation.json").read_text())
 RING: Final = KeyRing(SealingKey(each["id"], each["created"], bytes.fromhex(each["secret"])) for each in OLD["ring"])
 
 
@@ -33,6 +34,17 @@ def session_of(claims: dict[str, Any]) -> Session:
 @pytest.mark.parametrize("vector", FULL["sessions"], ids=lambda each: str(each["name"]))
 def test_a_stored_token_opens_with_all_its_claims(vector: dict[str, Any]) -> None:
     session = session_of(vector["claims"])
+    assert RING.open_session(vector["token"]) == session
+    assert session.federation is None
+
+
+@pytest.mark.parametrize("vector", FEDERATED["sessions"], ids=lambda each: str(each["name"]))
+def test_a_stored_token_of_federation_opens_and_is_what_is_sealed_today(vector: dict[str, Any]) -> None:
+    kind, provider, keys = vector["claims"]["federation"]
+    kept = tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in keys)
+    claims = {name: value for name, value in vector["claims"].items() if name != "federation"}
+    federation = Federation(FederationKind(kind), provider, kept)
+    session = msgspec.structs.replace(session_of(claims), federation=federation)
     assert RING.open_session(vector["token"]) == session
     secret = next(bytes.fromhex(each["secret"]) for each in OLD["ring"] if each["id"] == vector["key"])
     ring = KeyRing([SealingKey(vector["key"], 1, secret)])
@@ -55,7 +67,7 @@ def test_the_claims_stand_in_the_documented_order() -> None:
     assert array[10:15] == [claims[name] for name in names]
     assert array[15] == b""
     assert len(array) == 16
-    assert tuple(Session.__struct_fields__[10:]) == (*names, "padding")
+    assert tuple(Session.__struct_fields__[10:]) == (*names, "padding", "federation")
 
 
 @pytest.mark.facts("STS-SP-020")

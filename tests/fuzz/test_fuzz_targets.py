@@ -11,10 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locum.policy import load
+from locum.core.oidc import Claims
+from locum.core.proof import FederatedIdentity
+from locum.core.saml import Verified as SamlVerified
+from locum.policy import Principal, load
 from locum.wire.sigv4_verify import Verified
 
 ALLOWING: Final = '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+BELIEVED: Final = Claims(issuer="i", subject="s", audience="a", audiences=("a",), issued=1, expires=2, members={})
+VOUCHED: Final = SamlVerified(
+    FederatedIdentity(principal=Principal.saml("arn"), issuer="i", subject="s", audience="a"), "_a", 1
+)
 FOLDER: Final = Path(__file__).parents[2] / "fuzz"
 TARGETS: Final = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
 
@@ -45,7 +52,15 @@ def altered(seeds: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
 
 
 def test_every_decoder_of_hostile_bytes_has_a_target() -> None:
-    assert TARGETS == ["policy_document", "query_string", "session_token", "signature_header"]
+    assert TARGETS == [
+        "json_web_token",
+        "policy_document",
+        "query_string",
+        "saml_metadata",
+        "saml_response",
+        "session_token",
+        "signature_header",
+    ]
 
 
 def run_all(module: Any, *inputs: bytes) -> None:
@@ -68,7 +83,10 @@ def test_a_target_holds_for_its_seeds_and_what_is_near_them(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "member", "value"),
     [
+        ("json_web_token", "verify", lambda *_, **__: BELIEVED),
         ("query_string", "decode_command", [].index),
+        ("saml_metadata", "Metadata", str),
+        ("saml_response", "verify", lambda *_, **__: VOUCHED),
         ("session_token", "Session", str),
         ("signature_header", "verify", lambda *_: Verified(None)),  # type: ignore[arg-type]
         ("policy_document", "load", lambda text, kind, name: load(ALLOWING, kind, name)),

@@ -15,12 +15,15 @@ from locum.server.handlers import HANDLERS
 from locum.wire.sigv4 import Credentials, sign
 
 from .conftest import ACCOUNT, HOST, World, document
+from .saml_documents import metadata
 
 FORM: Final = ("content-type", "application/x-www-form-urlencoded")
 ALL: Final = {"Action": "*", "Resource": "*"}
 ADMIN: Final = document(Effect="Allow", **ALL)
 VERSIONS: Final = {"sts": "2011-06-15", "iam": "2010-05-08"}
-OPERATIONS: Final = sorted((each.operation.service.name, each.operation.name) for each in HANDLERS)
+OPERATIONS: Final = sorted(
+    (each.operation.service.name, each.operation.name) for each in HANDLERS if each.operation.signed
+)
 UNDENIABLE: Final = {"GetCallerIdentity", "GetSessionToken"}
 DENIABLE: Final = [each for each in OPERATIONS if each[1] not in UNDENIABLE]
 
@@ -44,6 +47,13 @@ def parameters(name: str, **given: str) -> dict[str, str]:
         "Status": "Inactive",
         "SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/{name}",
         "VirtualMFADeviceName": name,
+        "Url": f"https://{name}.example.com",
+        "OpenIDConnectProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{name}.example.com",
+        "ClientID": "client",
+        "ThumbprintList.member.1": "0" * 40,
+        "Name": name,
+        "SAMLProviderArn": f"arn:aws:iam::{ACCOUNT}:saml-provider/{name}",
+        "SAMLMetadataDocument": metadata(),
         "AuthenticationCode1": "000000",
         "AuthenticationCode2": "000000",
         "VersionId": "v1",
@@ -79,6 +89,7 @@ def perform(world: World, operation: tuple[str, str], who: Credentials | None, *
     name = given.pop("name", "thing")
     if service == "sts":
         body = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}", "RoleSessionName": "session", "EncodedMessage": "x"}
+        body |= {"Audience.member.1": "someone", "SigningAlgorithm": "ES384"}
         body |= {"AccessKeyId": "AKIAQNZGKIQY56JQ7WML", "Name": name, **given}
     else:
         body = parameters(name, Action=action, **given)

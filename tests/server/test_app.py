@@ -542,13 +542,15 @@ def waiting_for(gate: threading.Event, threads: list[str]) -> Any:
     """The pipeline's answer, where it may wait only after the gate was opened."""
     answer = Pipeline.answer
 
-    def call(pipeline: Pipeline, request: Request, request_id: str, now: float, *, wait: bool) -> Answered:
+    def call(
+        pipeline: Pipeline, request: Request, request_id: str, now: float, *, wait: bool, fetch: bool = True
+    ) -> Answered:
         if wait:
             threads.append(threading.current_thread().name)
             assert gate.wait(30)
         else:
             assert threading.current_thread() is threading.main_thread()
-        return answer(pipeline, request, request_id, now, wait=wait)
+        return answer(pipeline, request, request_id, now, wait=wait, fetch=fetch)
 
     return call
 

@@ -22,6 +22,7 @@ from locum.wire import sigv4_verify
 from locum.wire.sigv4 import Credentials, presign, sign
 
 from .conftest import ACCOUNT, HOST, OTHER, START, World, document
+from .operations import perform
 
 FORM = ("content-type", "application/x-www-form-urlencoded")
 WHO = sts.GetCallerIdentityCommand()
@@ -627,24 +628,8 @@ def test_nothing_is_answered_without_a_decision(world: World) -> None:
 
     nobody = world.user("nobody")
     for name in COMMANDS:
-        body = (
-            f"Action={name}&Version=2010-05-08&UserName=x&RoleName=x&PolicyName=x&PolicyArn=arn:aws:iam::aws:policy/x"
-        )
-        body += "&PolicyDocument=x&AssumeRolePolicyDocument=x&NewUserName=y&AccessKeyId=AKIAAAAAAAAAAAAAAAAA"
-        body += "&Status=Active&VersionId=v1&Description=x&PermissionsBoundary=arn:aws:iam::aws:policy/x"
-        body += "&Tags.member.1.Key=x&Tags.member.1.Value=x&TagKeys.member.1=x"
-        body += "&PolicyInputList.member.1=x&ActionNames.member.1=s3:Get"
-        body += f"&PolicySourceArn=arn:aws:iam::{ACCOUNT}:user/x&SerialNumber=arn:aws:iam::{ACCOUNT}:mfa/x"
-        body += "&VirtualMFADeviceName=x&AuthenticationCode1=000000&AuthenticationCode2=000000"
-        request = sign(
-            Request("POST", "/", "", (("host", HOST), FORM), body.encode()),
-            nobody,
-            service="iam",
-            region="us-east-1",
-            now=world.now,
-        )
         with pytest.raises(errors.AccessDenied):
-            world.check(world.send(request))
+            world.check(perform(world, ("iam", name), nobody))
 
 
 def test_an_unforeseen_exception_is_an_internal_failure_and_nothing_else(

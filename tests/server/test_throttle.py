@@ -177,7 +177,8 @@ def test_the_shared_operations_are_the_signed_ones_of_sts() -> None:
         for name, command in CONTRACTS["2011-06-15"].commands.items()
         if command in HANDLERS and command.operation.signed
     }
-    assert handled == SHARED_OPERATIONS
+    # Signing an identity token costs more than all of these: it counts with IAM's operations.
+    assert handled - {"GetWebIdentityToken"} == SHARED_OPERATIONS
 
 
 @pytest.mark.facts("STS-Q-002")

@@ -17,7 +17,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: Final = {
     "serve": ("locum.cli.serve", "Run the server."),
-    "keys": ("locum.cli.keys", "List, rotate and retire the keys that seal session tokens."),
+    "keys": ("locum.cli.keys", "The keys that seal session tokens and sign identity tokens."),
     "account": ("locum.cli.account", "Create and list accounts, and set their limits."),
     "root": ("locum.cli.root", "Replace an account's root access key."),
     "sessions": ("locum.cli.sessions", "Revoke sessions before their end, and show what was revoked."),

@@ -107,6 +107,10 @@ def _text(record: Record) -> str:
 def _tree(root: Chain) -> Iterator[str]:
     made = [*root.done, *(each.issued_by for each in root.led_to if each.issued_by is not None)]
     identity = made[0].who
+    if made[0].caller.identity_provider:
+        yield _printable(identity)
+        yield from _below(root, "")
+        return
     known = "" if not root.key_id.startswith("ASIA") else ", of whose issue no file tells"
     yield _printable(f"{identity} ({root.key_id or 'no key'}{known})")
     yield from _below(root, "")

@@ -49,6 +49,7 @@ class Identity(msgspec.Struct, rename="camel", gc=False):
     account_id: str = ""
     access_key_id: str = ""
     user_name: str = ""
+    identity_provider: str = ""
     session_context: Context = msgspec.field(default_factory=Context)
 
 
@@ -87,9 +88,16 @@ class Record(msgspec.Struct, rename=_NAMES, gc=False):
 
     @property
     def who(self) -> str:
-        """The caller's ARN; ``nobody`` where none was verified."""
+        """The caller's ARN; for whom an identity provider vouched, and where none was verified ``nobody``."""
         identity = self.caller
+        if identity.identity_provider:
+            return f"{identity.user_name} of {identity.identity_provider}"
         return identity.arn or (f"account {identity.account_id}" if identity.account_id else "nobody")
+
+    @property
+    def credential(self) -> str:
+        """What the caller came with: an access key id, or, of somebody whom a provider vouched for, who that is."""
+        return self.caller.access_key_id or self.caller.principal_id
 
     @property
     def issued(self) -> str:
@@ -306,7 +314,7 @@ class Chain(msgspec.Struct):
 
 def chains_of(path: Path, found: Sequence[Record]) -> list[Chain]:
     """The trees of sessions at whose ends the given records are, each from the first person on."""
-    issues = _issues(path, {record.caller.access_key_id for record in found} | {record.issued for record in found})
+    issues = _issues(path, {record.credential for record in found} | {record.issued for record in found})
     chains: dict[str, Chain] = {}
     roots: list[Chain] = []
 
@@ -317,11 +325,11 @@ def chains_of(path: Path, found: Sequence[Record]) -> list[Chain]:
         if made.issued_by is None:
             roots.append(made)
         else:
-            chain(made.issued_by.caller.access_key_id).led_to.append(made)
+            chain(made.issued_by.credential).led_to.append(made)
         return made
 
     for record in found:
-        node = chain(record.caller.access_key_id)
+        node = chain(record.credential)
         if record.issued in issues:
             chain(record.issued)
         else:
@@ -348,7 +356,7 @@ def _issues(path: Path, wanted: set[str]) -> dict[str, Record]:
                 continue
             missing.discard(record.issued)
             issues[record.issued] = record
-            parent = record.caller.access_key_id
+            parent = record.credential
             if parent.startswith(_TEMPORARY) and parent not in issues:
                 missing.add(parent)
         if len(issues) == before:

@@ -18,7 +18,7 @@ __all__ = ["ROOT_ASSUMES_NO_ROLES", "admit", "admit_session"]
 ROOT_ASSUMES_NO_ROLES: Final = "Roles may not be assumed by root accounts."
 
 _ADMITTED: Final = {
-    CallerKind.USER_SESSION: frozenset({"AssumeRole", "GetCallerIdentity"}),
+    CallerKind.USER_SESSION: frozenset({"AssumeRole", "GetCallerIdentity", "GetWebIdentityToken"}),
     CallerKind.ROOT_SESSION: frozenset({"GetCallerIdentity"}),
     CallerKind.FEDERATED_USER: frozenset({"GetCallerIdentity"}),
 }
@@ -40,9 +40,10 @@ def admit_session(caller: Caller, service: str) -> None:
 def admit(caller: Caller, command: Command[Any]) -> None:
     """AccessDenied for a kind of caller that an operation of STS never takes.
 
-    Root on AssumeRole (STS-AR-002), sessions on GetSessionToken and GetFederationToken (STS-CALL-005), GetSessionToken
-    credentials on anything but AssumeRole and GetCallerIdentity (STS-CALL-002), federated users on anything but
-    GetCallerIdentity (STS-CALL-001); the text for a federated user on AssumeRole is the plain one (STS-AR-003).
+    Root on AssumeRole (STS-AR-002), sessions on GetSessionToken and GetFederationToken (STS-CALL-005), a user's
+    GetSessionToken credentials on anything but AssumeRole, GetCallerIdentity and GetWebIdentityToken (STS-CALL-002,
+    STS-CALL-004), root's and federated users on anything but GetCallerIdentity (STS-CALL-001); the text for a federated
+    user on AssumeRole is the plain one (STS-AR-003), on GetWebIdentityToken one of its own (STS-E-014).
     """
     kind, operation = caller.kind, command.operation
     if kind is CallerKind.USER or operation.service.name != "sts":
@@ -56,4 +57,6 @@ def admit(caller: Caller, command: Command[Any]) -> None:
         raise AccessDenied(f"Cannot call {name} with session credentials")
     admitted = _ADMITTED.get(kind)
     if admitted is not None and name not in admitted:
+        if name == "GetWebIdentityToken" and kind is CallerKind.FEDERATED_USER:
+            raise AccessDenied("GetWebIdentityToken does not support federated user sessions")
         raise AccessDenied(denial_text(caller.arn, operation.action, getattr(command, "role_arn", "")))

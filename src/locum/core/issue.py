@@ -13,6 +13,8 @@ import msgspec
 from locum import arn
 from locum.api.sts import (
     AssumeRoleCommand,
+    AssumeRoleWithSAMLCommand,
+    AssumeRoleWithWebIdentityCommand,
     GetFederationTokenCommand,
     GetSessionTokenCommand,
     PolicyDescriptorType,
@@ -20,14 +22,26 @@ from locum.api.sts import (
     Tag,
 )
 from locum.arn import Arn
+from locum.core.proof import FederatedIdentity
 from locum.core.records import Role
-from locum.core.session import MAXIMUM_LIFETIME, Caller, CallerKind, Session, SessionKind, Tags
+from locum.core.session import (
+    MAXIMUM_LIFETIME,
+    Caller,
+    CallerKind,
+    Federation,
+    FederationKind,
+    Session,
+    SessionKind,
+    Tags,
+)
 from locum.core.token import secret_access_key
 from locum.errors import ExpiredTokenException, InvalidParameterValue, ValidationError
+from locum.policy import PrincipalKind
 
 __all__ = [
     "RANDOM_BYTES",
     "assume_role",
+    "assume_role_by_proof",
     "get_federation_token",
     "get_session_token",
     "managed_arns",
@@ -40,6 +54,7 @@ __all__ = [
 RANDOM_BYTES: Final = 35
 """Random bytes that each function takes: 5 for the access key id, 30 for the secret access key."""
 
+_BEYOND_ROLE: Final = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
 _DEFAULT_ROLE_SECONDS: Final = 3_600
 _CHAINED_SECONDS: Final = 3_600
 _DEFAULT_TOKEN_SECONDS: Final = 43_200
@@ -134,7 +149,7 @@ def assume_role(command: AssumeRoleCommand, caller: Caller, role: Role, now: flo
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
         )
     if seconds > role.max_session_duration:
-        raise ValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+        raise ValidationError(_BEYOND_ROLE)
     issued = int(now)
     return Session(
         SessionKind.ROLE,
@@ -152,6 +167,55 @@ def assume_role(command: AssumeRoleCommand, caller: Caller, role: Role, now: flo
         source_identity,
         None,
         _lineage(caller),
+    )
+
+
+def assume_role_by_proof(
+    command: AssumeRoleWithSAMLCommand | AssumeRoleWithWebIdentityCommand,
+    identity: FederatedIdentity,
+    name: str,
+    role: Role,
+    now: float,
+    random: bytes,
+) -> Session:
+    """The session, called ``name``, of whom an identity provider vouches for, which the trust policy allows.
+
+    Errors of the tags as of :func:`session_tags`, ValidationError where DurationSeconds exceeds the role's maximum
+    (STS-WI-044, STS-SAML-023).  A SAML assertion may shorten the session (STS-SAML-020…022), an OpenID Connect token
+    never does (STS-WI-043); ExpiredTokenException where nothing would be left of it.
+    """
+    tags, transitive_tags = session_tags(identity.tags, identity.transitive_tag_keys)
+    seconds = command.duration_seconds if command.duration_seconds is not None else _DEFAULT_ROLE_SECONDS
+    if seconds > role.max_session_duration:
+        raise ValidationError(_BEYOND_ROLE)
+    if identity.duration is not None:
+        seconds = min(seconds, identity.duration)
+    issued = int(now)
+    expires = issued + min(seconds, MAXIMUM_LIFETIME[SessionKind.ROLE])
+    if identity.until is not None:
+        expires = min(expires, identity.until)
+        if expires <= issued:
+            raise ExpiredTokenException("Response has expired")
+    principal = identity.principal
+    return Session(
+        SessionKind.ROLE,
+        arn.access_key_id("ASIA", role.account, random[:5]),
+        secret_access_key(random[5:RANDOM_BYTES]),
+        role.account,
+        role.id,
+        name,
+        issued,
+        expires,
+        command.policy,
+        managed_arns(command.policy_arns),
+        tags,
+        transitive_tags,
+        identity.source_identity,
+        federation=Federation(
+            FederationKind.SAML if principal.kind is PrincipalKind.SAML else FederationKind.WEB_IDENTITY,
+            principal.name,
+            tuple([(key, identity.keys[key]) for key in identity.lasting if key in identity.keys]),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The records that the store keeps: accounts, users, groups, roles, policies, keys, MFA devices, instance profiles.
+"""The records that the store keeps: accounts, users, groups, roles, policies, keys, devices, profiles, providers.
 
 A record knows its key and its index rows; the store sees only bytes.  Names that are unique without regard to case
 (POL-LM-010) are lower-cased in the key and keep their case in the record.  Times are whole seconds since the epoch.
@@ -12,6 +12,15 @@ from typing import ClassVar, Final, TypeVar
 import msgspec
 
 from locum import arn
+from locum.core.account_records import (
+    AccessReport,
+    AccountAlias,
+    AccountSettings,
+    CredentialReport,
+    LoginProfile,
+    RoleDeletion,
+)
+from locum.core.record import Record
 
 __all__ = [
     "KINDS",
@@ -23,35 +32,25 @@ __all__ = [
     "ManagedPolicy",
     "MfaCodes",
     "MfaDevice",
+    "OidcProvider",
     "OrgPolicy",
     "OrgUnit",
     "Organization",
+    "OutboundIssuer",
     "PolicyVersion",
     "Record",
     "Revocation",
     "RingKey",
     "Role",
+    "SamlKey",
+    "SamlProvider",
+    "SigningKey",
+    "SpentAssertion",
     "Use",
     "User",
     "decode",
     "encode",
 ]
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Base of the records.  ``key`` is ``(account, kind, name)``; ``indexes`` are the reverse look-ups it answers."""
-
-    kind: ClassVar[str]
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Where the record lives; the account is empty for records of the whole installation."""
-        raise TypeError(f"{type(self).__name__} has no key")
-
-    @property
-    def indexes(self) -> list[tuple[str, str]]:
-        """Rows ``(index, value)`` under which the record is found."""
-        return []
 
 
 class Account(Record, frozen=True, kw_only=True):
@@ -315,6 +314,137 @@ class MfaDevice(Record, frozen=True, kw_only=True):
         return arn.iam(partition, self.account, self.kind, self.path, self.name)
 
 
+class OidcProvider(Record, frozen=True, kw_only=True):
+    """An OpenID Connect provider: an issuer that an account's roles may trust (iam_api.md section 7).
+
+    ``url`` is the issuer without ``https://``, as it was given.  Two providers of an account differ in more than the
+    case of the host (IAM-OID-001), while an issuer or an ARN must be written exactly so (STS-WI-006, STS-WI-025).
+    ``client_ids`` are the audiences; ``thumbprints`` are SHA-1 in 40 lower-case hexadecimal digits (STS-WI-027).
+    """
+
+    kind: ClassVar[str] = "oidc-provider"
+    account: str
+    url: str
+    created: int
+    client_ids: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.account, self.kind, self.folded(self.url)
+
+    @classmethod
+    def folded(cls, name: str) -> str:
+        host, slash, path = name.partition("/")
+        return f"{host.lower()}{slash}{path}"
+
+    def arn(self, partition: str) -> str:
+        """The ARN, with the URL as it was given."""
+        return arn.iam(partition, self.account, self.kind, "/", self.url)
+
+
+class SamlKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A private key that decrypts a provider's assertions: PKCS #8 (DER), sealed for rest (R44).
+
+    Purpose and name of the seal: ``saml-key`` and ``account/provider/id``.
+    """
+
+    id: str
+    created: int
+    secret: bytes
+
+
+class SamlProvider(Record, frozen=True, kw_only=True):
+    """A SAML provider with its metadata as they were given (iam_api.md section 8).
+
+    ``uuid`` is a new one for each provider that is created; nothing binds a trust policy to it (STS-SAML-027).
+    ``valid_until`` comes from the metadata (IAM-SML-008); ``encryption_mode`` is ``Allowed`` or ``Required``.
+    """
+
+    kind: ClassVar[str] = "saml-provider"
+    account: str
+    name: str
+    uuid: str
+    created: int
+    metadata: str
+    valid_until: int
+    tags: dict[str, str] = {}
+    encryption_mode: str = "Allowed"
+    private_keys: tuple[SamlKey, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.account, self.kind, self.folded(self.name)
+
+    def arn(self, partition: str) -> str:
+        """The ARN."""
+        return arn.iam(partition, self.account, self.kind, "/", self.name)
+
+
+class OutboundIssuer(Record, frozen=True, kw_only=True):
+    """The OpenID Connect issuer that an account is to others (area GWT); made once, and never another one.
+
+    ``id`` is the part of its URL that names it.  ``enabled``: tokens are issued; its keys stay published when not.
+    """
+
+    kind: ClassVar[str] = "outbound-issuer"
+    account: str
+    id: str
+    created: int
+    enabled: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.account, self.kind, self.kind
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [(self.kind, self.id)]
+
+
+class SigningKey(Record, frozen=True, kw_only=True):
+    """A key of an account's issuer: it signs from ``signs`` on, until a later one of its algorithm does.
+
+    ``jwk`` is the public half.  ``secret`` is the private one in PKCS #8 (DER), sealed for rest (R44) with the account
+    and the id as associated data.
+    """
+
+    kind: ClassVar[str] = "signing-key"
+    account: str
+    id: str
+    algorithm: str
+    created: int
+    signs: int
+    jwk: dict[str, str]
+    secret: bytes
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.account, self.kind, self.id
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """What sorts the keys of an algorithm by the time at which they begin to sign."""
+        return self.signs, self.created, self.id
+
+
+class SpentAssertion(Record, frozen=True, kw_only=True):
+    """A SAML assertion that opened its one session; written quietly, never kept as a fact.
+
+    ``digest`` tells the assertions of all providers apart, in hexadecimal digits.  After ``expires`` nobody accepts the
+    assertion any more, and the record may go.
+    """
+
+    kind: ClassVar[str] = "spent-assertion"
+    digest: str
+    expires: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return "", self.kind, self.digest
+
+
 class MfaCodes(Record, frozen=True, kw_only=True):
     """What was tried and spent of an MFA device, under its account and name; written quietly, never kept as a fact.
 
@@ -439,10 +569,15 @@ KINDS: Final[dict[str, type[Record]]] = {
     each.kind: each
     for each in (
         AccessKey,
+        AccessReport,
         Account,
+        AccountAlias,
         AccountCreation,
+        AccountSettings,
+        CredentialReport,
         Group,
         InstanceProfile,
+        LoginProfile,
         ManagedPolicy,
         MfaCodes,
         MfaDevice,
@@ -452,6 +587,11 @@ KINDS: Final[dict[str, type[Record]]] = {
         Revocation,
         RingKey,
         Role,
+        OidcProvider,
+        OutboundIssuer,
+        SamlProvider,
+        SigningKey,
+        SpentAssertion,
         Use,
         User,
     )

@@ -14,7 +14,16 @@ import msgspec
 from locum.policy import Principal
 from locum.secret import Secret
 
-__all__ = ["MAXIMUM_LIFETIME", "Caller", "CallerKind", "Session", "SessionKind", "Tags"]
+__all__ = [
+    "MAXIMUM_LIFETIME",
+    "Caller",
+    "CallerKind",
+    "Federation",
+    "FederationKind",
+    "Session",
+    "SessionKind",
+    "Tags",
+]
 
 
 class SessionKind(IntEnum):
@@ -45,6 +54,27 @@ Tags = tuple[tuple[str, str], ...]
 """Session tags: key and value as they were given; no two keys are equal in lower case (STS-TAG-003)."""
 
 
+class FederationKind(IntEnum):
+    """Who vouched for the bearer of a session; the numbers are in the token format and never change meaning."""
+
+    WEB_IDENTITY = 1
+    """An OpenID Connect provider."""
+    SAML = 2
+    """A SAML provider."""
+
+
+class Federation(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """What stays of a proof in the session that it opened.
+
+    ``provider`` is ``aws:FederatedProvider``: the provider's ARN, or its built-in name (STS-CTX-T25).  ``keys`` are
+    the condition keys, in lower case, that later requests of the session have (STS-WI-036, STS-CTX-007).
+    """
+
+    kind: FederationKind
+    provider: str
+    keys: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+
+
 class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The claims of a temporary credential, in the order in which the token holds them; new ones go to the end.
 
@@ -57,7 +87,8 @@ class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     (STS-TAG-006).  ``source_identity`` is set once in a chain (STS-SI-004).  ``mfa`` is the time in epoch seconds at
     which a one-time code was verified, None where none was; role sessions never have it (R41).  ``lineage`` tells
     whose credentials led here, the first person first: pairs of an access key id and the unique id of its principal.
-    ``padding`` makes the token longer and means nothing (STS-SP-020).
+    ``padding`` makes the token longer and means nothing (STS-SP-020).  ``federation`` is there where an identity
+    provider vouched for the bearer; sessions assumed from this one do not have it.
     """
 
     kind: SessionKind
@@ -76,6 +107,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     mfa: int | None = None
     lineage: tuple[str, ...] = ()
     padding: bytes = b""
+    federation: Federation | None = None
 
 
 class CallerKind(Enum):

@@ -227,7 +227,7 @@ def _why_unknown(purpose: Purpose, header: bytes) -> str:
 
 def _check_own(session: Session) -> None:
     """TokenNotIntact for claims that a session of a user, of root or of a federated user never has."""
-    if session.transitive_tags or session.source_identity is not None:
+    if session.transitive_tags or session.source_identity is not None or session.federation is not None:
         raise TokenNotIntact("the session has claims of a role session")
     if session.kind is SessionKind.FEDERATED:
         if not session.name:

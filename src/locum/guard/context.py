@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from locum.core.proof import FederatedIdentity
 from locum.core.session import Caller, SessionKind
 from locum.http import Request
 from locum.policy import principal_context
 
-__all__ = ["mark_mfa", "request_context", "tag_keys"]
+__all__ = ["mark_mfa", "proof_context", "request_context", "tag_keys"]
 
 
 def _iso(seconds: int) -> str:
@@ -31,8 +32,45 @@ def request_context(
     """
     seconds = int(now)
     context: dict[str, str | tuple[str, ...]] = {}
+    session = caller.session
+    if session is not None and session.federation is not None:
+        context.update(session.federation.keys)
     for key, value in tags.items():
         context[f"aws:principaltag/{key.lower()}"] = value
+    _describe(request, region, seconds, context)
+    context |= principal_context(caller.principal)
+    if session is not None:
+        context["aws:tokenissuetime"] = _iso(session.issued)
+        if session.kind is SessionKind.ROLE:
+            if session.source_identity is not None:
+                context["aws:sourceidentity"] = session.source_identity
+            if session.transitive_tags:
+                context["sts:transitivetagkeys"] = tuple([key for key, _ in session.transitive_tags])
+            if session.federation is not None:
+                context["aws:federatedprovider"] = session.federation.provider
+        elif session.mfa is None:
+            context["aws:multifactorauthpresent"] = "false"
+        else:
+            mark_mfa(context, session.mfa, seconds)
+    return context
+
+
+def proof_context(
+    identity: FederatedIdentity, request: Request, region: str, now: float
+) -> dict[str, str | tuple[str, ...]]:
+    """The condition keys of a request that nobody signed, while the trust policy is asked for whom a proof speaks of.
+
+    Those of the proof come first, so that whatever it says cannot stand in for what the server knows (R25); the rest is
+    what every request has, and STS-WI-031 or STS-SAML-026.
+    """
+    context = dict(identity.keys)
+    _describe(request, region, int(now), context)
+    context |= principal_context(identity.principal)
+    return context
+
+
+def _describe(request: Request, region: str, seconds: int, context: dict[str, str | tuple[str, ...]]) -> None:
+    """Add the keys that follow from the request alone, and from its moment."""
     context["aws:currenttime"] = _iso(seconds)
     context["aws:epochtime"] = str(seconds)
     context["aws:securetransport"] = "true" if request.secure else "false"
@@ -45,20 +83,6 @@ def request_context(
         context["aws:referer"] = lines["referer"]
     context["aws:requestedregion"] = region
     context["aws:viaawsservice"] = "false"
-    context |= principal_context(caller.principal)
-    session = caller.session
-    if session is not None:
-        context["aws:tokenissuetime"] = _iso(session.issued)
-        if session.kind is SessionKind.ROLE:
-            if session.source_identity is not None:
-                context["aws:sourceidentity"] = session.source_identity
-            if session.transitive_tags:
-                context["sts:transitivetagkeys"] = tuple([key for key, _ in session.transitive_tags])
-        elif session.mfa is None:
-            context["aws:multifactorauthpresent"] = "false"
-        else:
-            mark_mfa(context, session.mfa, seconds)
-    return context
 
 
 def mark_mfa(context: dict[str, str | tuple[str, ...]], verified: int, now: int) -> None:

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from locum import arn
 from locum.arn import Arn
 from locum.core.organization import FULL_ACCESS, KINDS_OF_POLICY, MAX_UNIT_DEPTH, OrgFacts, facts_of
+from locum.core.outbound import Issuer, open_issuer
 from locum.core.records import (
     AccessKey,
     Account,
     Group,
+    OidcProvider,
     Organization,
     OrgPolicy,
     OrgUnit,
+    OutboundIssuer,
     Revocation,
     RingKey,
     Role,
+    SamlProvider,
+    SigningKey,
     User,
 )
 from locum.core.revocation import Revocations
@@ -47,6 +52,8 @@ from locum.store.facts import Reader, View
 from locum.store.records import Records
 
 __all__ = ["CallerPolicies", "Directory", "Holder", "LongTermKey"]
+
+ProviderType = TypeVar("ProviderType", OidcProvider, SamlProvider)
 
 _NO_TAGS: Final[Mapping[str, str]] = {}
 _KEPT_POLICIES: Final = 4_096
@@ -163,6 +170,25 @@ class Directory:
         """The sessions that were revoked before their end."""
         return self._view.get(("revocations",), _read_revocations)
 
+    def issuer(self, account: str) -> Issuer | None:
+        """The issuer that an account is to others, with its keys opened; None before it was made."""
+        return self._view.get((OutboundIssuer.kind, account), lambda reader: self._load_issuer(reader, account))
+
+    def _load_issuer(self, reader: Reader, account: str) -> Issuer | None:
+        records = Records(reader)
+        stored = records.get(OutboundIssuer, account, OutboundIssuer.kind)
+        if stored is None:
+            return None
+        return open_issuer(stored.record, [each.record for each in records.each(SigningKey, account)], self._vault)
+
+    def issuer_by_id(self, id: str) -> Issuer | None:
+        """An account's issuer by the id in its URL; that there is none is not kept, since anybody may ask."""
+        try:
+            account = self._view.get(("issuer-id", id), lambda reader: _find_issuer(reader, id))
+        except LookupError:
+            return None
+        return self.issuer(account)
+
     def account(self, account: str) -> Account | None:
         """An account by its id."""
         return self._view.get(("account", account), lambda reader: _read_account(reader, account))
@@ -227,6 +253,22 @@ class Directory:
         """A role by its ARN; partition, path and the case of its name must be right (STS-AR-031, STS-AR-032)."""
         unique_id = self._view.get(("role", role), lambda reader: _find_role(reader, role, self._partition))
         return None if unique_id is None else self.holder(unique_id)
+
+    def oidc_provider(self, provider_arn: str) -> OidcProvider | None:
+        """An OIDC provider of any account by exactly its ARN."""
+        return self._view.get(
+            (OidcProvider.kind, provider_arn), lambda reader: self._find_provider(reader, OidcProvider, provider_arn)
+        )
+
+    def saml_provider(self, provider_arn: str) -> SamlProvider | None:
+        """A SAML provider of any account by exactly its ARN."""
+        return self._view.get(
+            (SamlProvider.kind, provider_arn), lambda reader: self._find_provider(reader, SamlProvider, provider_arn)
+        )
+
+    def _find_provider(self, reader: Reader, kind: type[ProviderType], provider_arn: str) -> ProviderType | None:
+        stored = Records(reader).provider(kind, provider_arn, self._partition)
+        return None if stored is None else stored.record
 
     def _load_holder(self, reader: Reader, unique_id: str) -> Holder | None:
         stored = Records(reader).by_id(unique_id)
@@ -325,6 +367,12 @@ def _principal_tags(own: Mapping[str, str], session: Session | None) -> Mapping[
 
 def _read_revocations(reader: Reader) -> Revocations:
     return Revocations(stored.record for stored in Records(reader).each(Revocation, ""))
+
+
+def _find_issuer(reader: Reader, id: str) -> str:
+    for key in Records(reader).found(OutboundIssuer.kind, id, limit=1):
+        return key.account
+    raise LookupError(id)
 
 
 def _read_account(reader: Reader, account: str) -> Account | None:

@@ -1,13 +1,15 @@
 """The ASGI application: bytes in, bytes out, the side routes, and the choice between the event loop and a thread.
 
 Any ASGI server can host it.  A request whose facts are cached is answered on the event loop without an await; what
-needs the database, or writes, runs in a small pool of threads.
+needs the database, or writes, runs in a small pool of threads, and what needs an issuer's keys waits until another pool
+has asked for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import logging
 import os
@@ -16,28 +18,41 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import locum.server.diagnosis
+import locum.server.federation
 import locum.server.iam.access_keys
 import locum.server.iam.groups
 import locum.server.iam.instance_profiles
 import locum.server.iam.mfa
+import locum.server.iam.oidc_providers
+import locum.server.iam.outbound
 import locum.server.iam.policies
 import locum.server.iam.roles
+import locum.server.iam.saml_providers
 import locum.server.iam.simulation
 import locum.server.iam.users
+import locum.server.outbound
 import locum.server.revocations
 import locum.server.sts  # noqa: F401 - the handlers register themselves
+from locum.core import outbound
+from locum.guard.directory import Directory
 from locum.http import Headers, Request, Response
 from locum.server import logs
 from locum.server.auditfile import AuditLog, Rotation
 from locum.server.config import Settings
 from locum.server.data import Data, open_data
+from locum.server.federation import forget_spent, service_provider
+from locum.server.fetching import Fetching
 from locum.server.handlers import HANDLERS
 from locum.server.identifiers import new_uuid
+from locum.server.jwks import KeysNeeded
 from locum.server.metrics import CONTENT_TYPE, Metrics
+from locum.server.outbound import published
 from locum.server.pipeline import Answered, Pipeline
+from locum.server.providers import ACS_PATH, METADATA_PATH, Providers
 from locum.server.revocations import prune
 from locum.server.throttle import Throttle
-from locum.store.facts import Miss
+from locum.store.facts import Miss, View
 from locum.wire.form import check_target
 
 __all__ = ["Application", "create_app"]
@@ -52,6 +67,12 @@ _THREADS: Final = 4
 _MAXIMUM_HEADERS: Final = 100
 _MAXIMUM_HEADER_BYTES: Final = 32_768
 _FLUSH_SECONDS: Final = 30
+_FETCHES: Final = 2
+"""How often a request may wait for an issuer: for its keys, and once more for newer ones."""
+_ACS_PAGE: Final = (
+    "this server signs nobody in by browser: hand the SAMLResponse to AssumeRoleWithSAML, "
+    "as the AWS CLI and the SDKs do (aws sts assume-role-with-saml)"
+)
 _GLOBAL_REGION: Final = "us-east-1"
 """Where IAM and the global STS endpoint sign, whatever the region of the client (STS-SIG-002, IAM-GEN-001)."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -79,6 +100,7 @@ class Application:
         *,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
+        providers: Providers | None = None,
     ) -> None:
         self._settings: Final = settings
         self._data: Final = data
@@ -98,6 +120,8 @@ class Application:
             regions={settings.region, _GLOBAL_REGION},
             random=random,
             max_body=settings.max_body,
+            url=settings.url,
+            providers=providers or Providers(settings.federation, url=settings.url),
             throttle=Throttle(
                 account=settings.requests_per_second,
                 principal=settings.principal_requests_per_second,
@@ -106,12 +130,15 @@ class Application:
         )
         self._metrics: Final = Metrics((command.operation.service.name, command.operation.name) for command in HANDLERS)
         self._threads: Final = ThreadPoolExecutor(_THREADS, thread_name_prefix="locum")
+        self._fetching: Final = Fetching(self._pipeline.providers.keys.fetch)
         self._hosts: Final = _allowed_hosts(settings)
         self._proxies: Final = settings.trusted_proxy
         self._side_routes: Final[dict[str, Callable[[], Response]]] = {
             "/health/live": _live,
             "/health/ready": self._ready,
             "/metrics": self._measured,
+            ACS_PATH: _acs,
+            METADATA_PATH: self._service_provider,
         }
         self._flusher: asyncio.Task[None] | None = None
 
@@ -149,19 +176,35 @@ class Application:
         try:
             try:
                 answered = self._pipeline.answer(request, request_id, now, wait=False)
-            except Miss:
-                answered = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._in_thread, request, request_id, now
-                )
+            except (Miss, KeysNeeded) as need:
+                answered = await self._later(need, request, request_id, now)
         finally:
             logs.request_id.reset(token)
         self._metrics.record(answered.service, answered.operation, answered.outcome, time.perf_counter() - started)
         await _respond(send, answered.response)
 
-    def _in_thread(self, request: Request, request_id: str, now: float) -> Answered:
+    async def _later(self, need: Miss | KeysNeeded, request: Request, request_id: str, now: float) -> Answered:
+        """The answer to a request that could not be answered at once, when what it needs is there."""
+        in_thread, may_fetch, fetches = False, True, 0
+        while True:
+            if isinstance(need, KeysNeeded):
+                fetches += 1
+                may_fetch = await self._fetching.fulfil(need) and fetches < _FETCHES
+            else:
+                in_thread = True
+            try:
+                if not in_thread:
+                    return self._pipeline.answer(request, request_id, now, wait=False, fetch=may_fetch)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._in_thread, request, request_id, now, may_fetch
+                )
+            except (Miss, KeysNeeded) as again:
+                need = again
+
+    def _in_thread(self, request: Request, request_id: str, now: float, fetch: bool) -> Answered:
         token = logs.request_id.set(request_id)
         try:
-            return self._pipeline.answer(request, request_id, now, wait=True)
+            return self._pipeline.answer(request, request_id, now, wait=True, fetch=fetch)
         finally:
             logs.request_id.reset(token)
 
@@ -222,14 +265,22 @@ class Application:
 
     async def _aside(self, request: Request) -> Response:
         route = self._side_routes.get(request.path)
+        of_issuer = request.path.startswith(outbound.PATH)
+        if of_issuer:
+            route = functools.partial(self._published, request.path)
         if route is None:
             if not check_target(request.path):
                 return Response(400)
             return _plain(404, "nothing is here: the API is at /")
+        if route is _acs and request.method in ("GET", "HEAD", "POST"):
+            return _acs()  # whatever was posted is not looked at
         if request.method not in ("GET", "HEAD"):
             return _plain(405, "only GET", (("allow", "GET, HEAD"),))
         if route is _live:
             return _live()  # however busy the threads are
+        if of_issuer:
+            with contextlib.suppress(Miss):
+                return self._page(request.path, self._pipeline.facts.cached_only())
         return await asyncio.get_running_loop().run_in_executor(self._threads, route)
 
     def _ready(self) -> Response:
@@ -241,6 +292,27 @@ class Application:
             _log.exception("the store cannot be read")
             return _plain(503, "the store cannot be read")
         return _plain(200, "ready")
+
+    def _published(self, path: str) -> Response:
+        """A page of an account's issuer, from the store."""
+        try:
+            with self._pipeline.facts.reading() as view:
+                return self._page(path, view)
+        except Exception:
+            _log.exception("an issuer's page cannot be made")
+            return _plain(503, "the page cannot be made")
+
+    def _page(self, path: str, view: View) -> Response:
+        directory = Directory(view, self._data.vault, self._settings.partition)
+        page = published(path, directory, self._settings.url, self._clock())
+        return page or _plain(404, "there is no such page of an issuer")
+
+    def _service_provider(self) -> Response:
+        """What identity providers import to know this server as a SAML service provider."""
+        document = service_provider(self._pipeline.providers)
+        if document is None:
+            return _plain(404, "SAML needs the extra: pip install 'locum[saml]'")
+        return Response(200, (("content-type", "application/samlmetadata+xml"),), document)
 
     def _measured(self) -> Response:
         return Response(200, (("content-type", CONTENT_TYPE),), self._metrics.render())
@@ -270,6 +342,10 @@ class Application:
             prune(self._data.store, self._clock())
         except Exception:
             _log.exception("expired revocations cannot be removed")
+        try:
+            forget_spent(self._data.store, self._clock())
+        except Exception:
+            _log.exception("expired assertions cannot be removed")
 
     async def _close(self) -> None:
         if self._flusher is not None:
@@ -278,6 +354,7 @@ class Application:
                 await self._flusher
         await asyncio.get_running_loop().run_in_executor(self._threads, self._flush)
         self._threads.shutdown()
+        self._fetching.close()
         self._audit.close()
         self._data.store.close()
 
@@ -333,6 +410,10 @@ async def _body(receive: Receive, most: int) -> bytes:
 
 def _plain(status: int, text: str, headers: Headers = ()) -> Response:
     return Response(status, (("content-type", "text/plain; charset=utf-8"), *headers), f"{text}\n".encode())
+
+
+def _acs() -> Response:
+    return _plain(200, _ACS_PAGE)
 
 
 def _live() -> Response:

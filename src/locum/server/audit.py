@@ -16,10 +16,13 @@ import msgspec
 
 from locum.api import sts
 from locum.api.shapes import Command, Kind, Member, Shape, members
-from locum.core.session import Caller, CallerKind, SessionKind
-from locum.errors import ServiceException
+from locum.core.outbound import token_id
+from locum.core.proof import FederatedIdentity
+from locum.core.session import Caller, CallerKind, Federation, FederationKind, SessionKind
+from locum.errors import ERRORS, ServiceException
+from locum.policy import PrincipalKind
 
-__all__ = ["Event", "asked_of", "identity_of", "lines_of", "parameters_of"]
+__all__ = ["Event", "asked_by_proof", "asked_of", "bearer_of", "identity_of", "lines_of", "parameters_of"]
 
 _EVENT_VERSION: Final = "1.11"
 _MAXIMUM_TEXT: Final = 1_024
@@ -51,6 +54,8 @@ class Event(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """The account of the resource where it is not the caller's: it gets a record of its own (STS-CT-011)."""
     authorization: dict[str, Any] | None = None
     """What :mod:`locum.server.denials` records of a refusal by policy."""
+    bearer: FederatedIdentity | None = None
+    """For whom an identity provider vouched, of a request that nobody signed."""
 
 
 class _Attributes(msgspec.Struct, rename="camel", gc=False):
@@ -68,6 +73,7 @@ class _Issuer(msgspec.Struct, rename="camel", gc=False):
 
 class _SessionContext(msgspec.Struct, rename="camel", gc=False):
     session_issuer: _Issuer | msgspec.UnsetType
+    web_id_federation_data: dict[str, Any] | msgspec.UnsetType
     attributes: _Attributes
     source_identity: str | msgspec.UnsetType
 
@@ -80,6 +86,13 @@ class _Identity(msgspec.Struct, rename="camel", gc=False):
     access_key_id: str
     user_name: str | msgspec.UnsetType = msgspec.UNSET
     session_context: _SessionContext | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Bearer(msgspec.Struct, rename="camel", gc=False):
+    type: str
+    principal_id: str
+    user_name: str
+    identity_provider: str
 
 
 _SPELLED: Final = {"source_ip_address": "sourceIPAddress", "request_id": "requestID", "event_id": "eventID"} | {
@@ -159,13 +172,41 @@ _FIRST: Final[dict[type[Shape], tuple[str, ...]]] = {
         "policy",
         "policy_arns",
     ),
+    sts.AssumeRoleWithSAMLCommand: ("role_arn", "principal_arn", "duration_seconds"),
+    sts.AssumeRoleWithSAMLResponse: (
+        *("subject", "subject_type", "issuer", "name_qualifier", "audience"),
+        *("credentials", "assumed_role_user", "source_identity"),
+    ),
+    sts.AssumeRoleWithWebIdentityCommand: ("role_arn", "role_session_name", "duration_seconds"),
+    sts.AssumeRoleWithWebIdentityResponse: (
+        *("provider", "subject_from_web_identity_token", "audience"),
+        *("credentials", "assumed_role_user", "source_identity"),
+    ),
     sts.AssumeRoleResponse: ("credentials", "assumed_role_user", "packed_policy_size", "source_identity"),
     sts.GetFederationTokenCommand: ("name", "duration_seconds", "policy", "policy_arns", "tags"),
     sts.GetFederationTokenResponse: ("credentials", "federated_user", "packed_policy_size"),
+    sts.GetWebIdentityTokenCommand: ("audience", "signing_algorithm", "duration_seconds", "tags"),
+    sts.GetWebIdentityTokenResponse: ("web_identity_token", "expiration"),
 }
-"""The members that native records begin with, in their order (STS-CT-T01, STS-CT-T05); others follow as declared."""
+"""The members that native records begin with, in their order (STS-CT-T01…T03, T05); others follow as declared."""
+_PROVED: Final = {
+    "AssumeRoleWithSAML": (
+        *("sAMLAssertionID", "roleSessionName", "roleArn", "principalArn", "durationSeconds"),
+        *("principalTags", "transitiveTagKeys", "sourceIdentity"),
+    ),
+    "AssumeRoleWithWebIdentity": (
+        *("roleArn", "roleSessionName", "durationSeconds", "principalTags", "transitiveTagKeys", "sourceIdentity"),
+    ),
+}
+"""The parameters of the operations that bring a proof, in their order, what the proof says among them."""
 _SIZES: Final = frozenset({"session_token_size", "session_token_utilization"})
 """Members that no native record has (STS-CT-T01, STS-CT-T05, STS-CT-T06)."""
+_IDENTIFIED: Final[dict[type[Shape], tuple[tuple[str, str, Callable[[Any], Any]], ...]]] = {
+    sts.GetWebIdentityTokenResponse: (
+        ("web_identity_token", "webIdentityTokenId", lambda token: token_id(token.reveal())),
+    )
+}
+"""Secret members of which records show an id that is in them: attribute, name in the line, how it is read."""
 
 
 @functools.cache
@@ -176,6 +217,7 @@ def _fields(shape: type[Shape]) -> tuple[tuple[str, str, Callable[[Any], Any] | 
         for member in members(shape)
         if not member.limits.secret and member.kind is not Kind.BLOB and member.attribute not in _SIZES
     }
+    shown |= {each[0]: each for each in _IDENTIFIED.get(shape, ())}
     first = _FIRST.get(shape, ())
     return (*(shown[name] for name in first), *(each for name, each in shown.items() if name not in first))
 
@@ -204,6 +246,32 @@ def asked_of(command: Command[Any], caller: Caller | None) -> dict[str, Any] | N
     return shown
 
 
+def asked_by_proof(
+    command: Command[Any], identity: FederatedIdentity, session_name: str, assertion_id: str
+) -> dict[str, Any]:
+    """The parameters of a request that nobody signed, with what its proof asks for (STS-CT-008, STS-CT-009)."""
+    shown = {**(parameters_of(command) or {}), "roleSessionName": session_name}
+    if assertion_id:
+        shown["sAMLAssertionID"] = assertion_id
+    if identity.tags:
+        shown["principalTags"] = {tag.key: tag.value for tag in identity.tags}
+    if identity.transitive_tag_keys:
+        shown["transitiveTagKeys"] = list(identity.transitive_tag_keys)
+    if identity.source_identity is not None:
+        shown["sourceIdentity"] = identity.source_identity
+    return {name: shown[name] for name in _PROVED[command.operation.name] if name in shown} | shown
+
+
+def bearer_of(identity: FederatedIdentity) -> msgspec.Raw:
+    """CloudTrail's ``userIdentity`` of whom an identity provider vouched for, as JSON (STS-CT-020, STS-CT-021)."""
+    subject, provider = identity.subject[:_MAXIMUM_TEXT], identity.name_qualifier
+    if identity.principal.kind is PrincipalKind.SAML:
+        return msgspec.Raw(_encoder.encode(_Bearer("SAMLUser", f"{provider}:{subject}", subject, provider)))
+    provider = identity.principal.name
+    principal_id = f"{provider}:{identity.audience[:_MAXIMUM_TEXT]}:{subject}"
+    return msgspec.Raw(_encoder.encode(_Bearer("WebIdentityUser", principal_id, subject, provider)))
+
+
 def identity_of(caller: Caller | None) -> msgspec.Raw:
     """CloudTrail's ``userIdentity`` of a caller (STS-CT-015…018 and the shapes of section 25.2), as JSON."""
     if caller is None:
@@ -220,6 +288,7 @@ def identity_of(caller: Caller | None) -> msgspec.Raw:
         issuer = _federating(caller)
     context = _SessionContext(
         issuer,
+        _web_id_data(session.federation),
         _Attributes(_instant(session.issued), "false" if session.mfa is None else "true"),
         session.source_identity or msgspec.UNSET,
     )
@@ -234,6 +303,14 @@ _TYPES: Final = {
     CallerKind.ROLE_SESSION: "AssumedRole",
     CallerKind.FEDERATED_USER: "FederatedUser",
 }
+
+
+def _web_id_data(federation: Federation | None) -> dict[str, Any] | msgspec.UnsetType:
+    """Where a session of web identity comes from (STS-CT-016)."""
+    if federation is None or federation.kind is not FederationKind.WEB_IDENTITY:
+        return msgspec.UNSET
+    attributes = {key: value for key, value in federation.keys if isinstance(value, str)}
+    return {"federatedProvider": federation.provider, "attributes": attributes}
 
 
 def _federating(caller: Caller) -> _Issuer:
@@ -277,7 +354,7 @@ def _record(event: Event, identity: msgspec.Raw, recipient: str | None, shared: 
             event.peer,
             event.user_agent[:_MAXIMUM_TEXT],
             # The class name where it differs from the wire code for modelled errors (STS-CT-006).
-            msgspec.UNSET if error is None else type(error).__name__,
+            msgspec.UNSET if error is None else ERRORS.get(error.code, type(error)).__name__,
             msgspec.UNSET if error is None else error.message,
             event.parameters,
             event.answer,
@@ -299,6 +376,9 @@ def _record(event: Event, identity: msgspec.Raw, recipient: str | None, shared: 
 def lines_of(event: Event) -> list[bytes]:
     """The records of an event: one, or two that share an id where the resource is another account's (STS-CT-011)."""
     caller = event.caller
+    if event.bearer is not None:
+        # In the role's account alone (STS-CT-013).
+        return [_record(event, bearer_of(event.bearer), event.bearer.principal.account, "")]
     if caller is None:
         return [_record(event, _NOBODY, None, "")]
     if not event.owner:

@@ -10,12 +10,18 @@ from typing import Any, Final, NamedTuple
 
 from locum import arn
 from locum.api.shapes import Target
-from locum.api.sts import AssumeRoleCommand, GetFederationTokenCommand
+from locum.api.sts import (
+    AssumeRoleWithSAMLCommand,
+    GetFederationTokenCommand,
+    GetWebIdentityTokenCommand,
+    Tag,
+)
 from locum.core.issue import role_named
+from locum.core.outbound import lifetime
 from locum.core.records import Role, User
 from locum.core.session import Caller, Session
 from locum.errors import AccessDenied
-from locum.guard.context import mark_mfa, request_context, tag_keys
+from locum.guard.context import mark_mfa, proof_context, request_context, tag_keys
 from locum.guard.directory import CallerPolicies, Holder
 from locum.http import Request
 from locum.policy import denial_text
@@ -25,17 +31,21 @@ from locum.server.handlers import Call, Found
 from locum.server.mfa import verify
 from locum.store.records import Stored
 
-__all__ = ["Authorized", "authorize"]
+__all__ = ["Authorized", "authorize", "authorize_by_proof"]
 
 _Context = dict[str, str | tuple[str, ...]]
 _RESOURCE_TAGS: Final = ("aws:resourcetag/", "iam:resourcetag/")
 _TAG_SESSION: Final = "sts:TagSession"
 _SET_SOURCE_IDENTITY: Final = "sts:SetSourceIdentity"
 _SET_CONTEXT: Final = "sts:SetContext"
+_TAG_IDENTITY: Final = "sts:TagGetWebIdentityToken"
 _FEDERATION: Final = GetFederationTokenCommand.operation
 _PASSING: Final = "iam:PassRole"
 _MACHINES: Final = "ec2.amazonaws.com"
 """The service that roles in instance profiles are passed to."""
+_RESERVED_FOR_SSO: Final = "AWSReservedSSO_"
+"""Roles of these names are not for SAML providers of anybody's own (STS-SAML-004)."""
+_IDENTITY: Final = GetWebIdentityTokenCommand.operation
 
 
 class Authorized(NamedTuple):
@@ -69,6 +79,8 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
         else:
             call.target = targets.resolve(call.records, caller, call.command, declared.resource)
         resource = call.target.arn
+    elif declared.resource != "*":
+        resource = declared.resource.format(partition=call.partition, account=caller.account)
     context["aws:resourceaccount"] = caller.account
     stored = call.target.stored
     if stored is not None:
@@ -89,6 +101,9 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     if call.command.operation is _FEDERATION and call.command.tags:
         # Tags for a federated user (STS-GFT-002).
         _ask(_TAG_SESSION, resource, caller, policies, context)
+    elif call.command.operation is _IDENTITY and call.command.tags:
+        # Tags for an identity token; unlike for sessions the text tells the reason (STS-GWT-003, STS-E-006).
+        _ask(_TAG_IDENTITY, resource, caller, policies, context, reason=True)
     if declared.passes is not None:
         _ask_to_pass(call, declared.passes, policies, context)
     return _NOTHING
@@ -110,12 +125,20 @@ def _ask_to_pass(call: Call[Any], passes: Target, policies: CallerPolicies, cont
         )
 
 
-def _ask(action: str, resource: str, caller: Caller, policies: CallerPolicies, context: _Context) -> None:
-    """Ask the caller's policies for what comes beside a call's own action; the text has no reason (STS-E-003)."""
+def _ask(
+    action: str,
+    resource: str,
+    caller: Caller,
+    policies: CallerPolicies,
+    context: _Context,
+    *,
+    reason: bool = False,
+) -> None:
+    """Ask the caller's policies for what comes beside a call's own action; most texts have no reason (STS-E-003)."""
     decision = policies.decide(action, resource, caller.account, context)
     if not decision.allowed:
         raise AccessDenied(
-            denial_text(caller.arn, action, resource),
+            denial_text(caller.arn, action, resource, decision if reason else None),
             decision=denied(decision, policies, action, resource, caller.account, context),
         )
 
@@ -145,7 +168,7 @@ def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context
     actions = [command.operation.action]
     if command.tags or command.transitive_tag_keys or (session is not None and session.transitive_tags):
         actions.append(_TAG_SESSION)
-        _session_tag_keys(command, session, context)
+        _session_tag_keys(command.tags, command.transitive_tag_keys, session, context)
     if command.source_identity is not None or carried is not None:
         actions.append(_SET_SOURCE_IDENTITY)
         context["sts:sourceidentity"] = command.source_identity or carried or ""
@@ -169,17 +192,64 @@ def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context
     if holder is None:
         raise AccessDenied(denial_text(caller.arn, command.operation.action, role_arn))
     call.target = Found(role_arn, Stored(holder.record, 0))
-    return Authorized(
-        ({"ARN": role_arn, "accountId": account, "type": "AWS::IAM::Role"},),
-        account if account != caller.account else "",
-    )
+    return Authorized((_role_resource(role_arn, account),), account if account != caller.account else "")
 
 
-def _session_tag_keys(command: AssumeRoleCommand, session: Session | None, context: _Context) -> None:
+def authorize_by_proof(call: Call[Any], request: Request, region: str) -> Authorized:
+    """Permission for whom an identity provider vouches to assume the role: its trust policy alone says (POL-EV-075).
+
+    It must allow passing tags and setting a source identity, too, where the proof brings them (STS-TAG-016,
+    STS-SI-006).  The text is the same for everything that is refused, a role that does not exist included (STS-E-011,
+    STS-E-017).
+    """
+    command, directory, proof = call.command, call.directory, call.proof
+    identity, operation = proof.identity, command.operation
+    role_arn = command.role_arn
+    parsed = role_named(role_arn)
+    account = parsed.account
+    context = proof_context(identity, request, region, call.now)
+    context["aws:resourceaccount"] = account
+    context["sts:rolesessionname"] = proof.session_name
+    holder: Holder | None = directory.role(parsed)
+    if holder is not None:
+        tag_keys(context, holder.tags, prefixes=_RESOURCE_TAGS)
+    actions = [operation.action]
+    if identity.tags or identity.transitive_tag_keys:
+        actions.append(_TAG_SESSION)
+        _session_tag_keys(identity.tags, identity.transitive_tag_keys, None, context)
+    if identity.source_identity is not None:
+        actions.append(_SET_SOURCE_IDENTITY)
+        context["sts:sourceidentity"] = identity.source_identity
+    policies = CallerPolicies(identity.principal, (), None, None, {})
+    trust = None if holder is None else holder.trust
+    text = f"Not authorized to perform {operation.action}"
+    for action in actions:
+        decision = policies.may_assume(action, role_arn, account, trust, context)
+        if not decision.allowed:
+            refused = denied(decision, policies, action, role_arn, account, context, trust=trust, role=True)
+            raise AccessDenied(text, decision=refused)
+    if holder is None:
+        raise AccessDenied(text)
+    resources = [_role_resource(role_arn, account)]
+    if isinstance(command, AssumeRoleWithSAMLCommand):
+        if holder.name.startswith(_RESERVED_FOR_SSO):
+            raise AccessDenied(text)
+        resources.append({"ARN": command.principal_arn, "accountId": account, "type": "AWS::IAM::SAMLProvider"})
+    call.target = Found(role_arn, Stored(holder.record, 0))
+    return Authorized(tuple(resources))
+
+
+def _role_resource(role_arn: str, account: str) -> dict[str, str]:
+    return {"ARN": role_arn, "accountId": account, "type": "AWS::IAM::Role"}
+
+
+def _session_tag_keys(
+    tags: tuple[Tag, ...], transitive_tag_keys: tuple[str, ...], session: Session | None, context: _Context
+) -> None:
     """The keys that tell of a role session's tags while the trust policy is asked (STS-TAG-013, STS-TAG-014)."""
-    if command.tags:
-        context["aws:tagkeys"] = tuple([tag.key for tag in command.tags])
-        for tag in command.tags:
+    if tags:
+        context["aws:tagkeys"] = tuple([tag.key for tag in tags])
+        for tag in tags:
             context[f"aws:requesttag/{tag.key.lower()}"] = tag.value
     inherited = () if session is None else session.transitive_tags
     for key, value in inherited:
@@ -187,7 +257,7 @@ def _session_tag_keys(command: AssumeRoleCommand, session: Session | None, conte
             name = f"{prefix}{key.lower()}"
             if name in context:
                 context[name] = value
-    lasting = (*(key for key, _ in inherited), *command.transitive_tag_keys)
+    lasting = (*(key for key, _ in inherited), *transitive_tag_keys)
     if lasting:
         context["sts:transitivetagkeys"] = lasting
 
@@ -216,10 +286,25 @@ def _policy_arn(call: Call[Any], context: _Context) -> None:
     context["iam:policyarn"] = call.command.policy_arn
 
 
+def _audience(call: Call[Any], context: _Context) -> None:
+    context["sts:identitytokenaudience"] = call.command.audience
+
+
+def _signing_algorithm(call: Call[Any], context: _Context) -> None:
+    context["sts:signingalgorithm"] = call.command.signing_algorithm
+
+
+def _duration(call: Call[Any], context: _Context) -> None:
+    context["sts:durationseconds"] = str(lifetime(call.command))
+
+
 _KEYS: Final = {
     "aws:RequestTag/": _request_tags,
     "aws:TagKeys": _tag_keys,
     "iam:PermissionsBoundary": _boundary,
     "iam:PolicyARN": _policy_arn,
+    "sts:DurationSeconds": _duration,
+    "sts:IdentityTokenAudience": _audience,
+    "sts:SigningAlgorithm": _signing_algorithm,
 }
 """Context key that a command declares → how its value follows from the call."""

@@ -19,6 +19,8 @@ import msgspec
 from locum import arn
 from locum.secret import Secret
 from locum.server import readers
+from locum.server.federation_settings import TABLES, FederationSettings, read_tables
+from locum.server.problems import Problem, Refused
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -42,21 +44,6 @@ _MAXIMUM_FILE: Final = 65_536
 """Bytes of the largest configuration file."""
 _MAXIMUM_VALUES: Final = 256
 """Values that a list setting takes at most."""
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """What is wrong, in one line, and what to do about it."""
-
-    text: str
-    hint: str = ""
-
-
-class Refused(Exception):
-    """The server or a command does not go on; every reason is in ``problems``."""
-
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__("; ".join(each.text for each in problems))
-        self.problems: Final = problems
 
 
 class ConfigError(Refused):
@@ -328,6 +315,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default_text="random",
         ),
     ] = None
+    federation: FederationSettings = FederationSettings()
+    """The tables of the file on identity providers; no other source has them."""
 
     @property
     def tls(self) -> bool:
@@ -359,6 +348,7 @@ def _declared() -> dict[str, Setting]:
     return {
         name: msgspec.structs.replace(hints[name].__metadata__[0], name=name, default=default)
         for name, default in fields.items()
+        if hasattr(hints[name], "__metadata__")
     }
 
 
@@ -435,6 +425,11 @@ class _Reader:
             hint = "Kubernetes sets it for a service named locum: say enableServiceLinks: false in the pod's spec"
         self.problems.append(Problem(f"{what} is not a setting", hint))
 
+    def tables(self, raw: Mapping[str, object], where: str, base: Path) -> None:
+        """Read the tables on identity providers."""
+        self.values["federation"], problems = read_tables(raw, where, base)
+        self.problems += problems
+
     def file(self, path: Path) -> None:
         """Read a configuration file."""
         try:
@@ -449,6 +444,7 @@ class _Reader:
                 Problem(f"the configuration file {path} cannot be read: {reason}", "it is a TOML file: key = value")
             )
             return
+        self.tables({key: entries.pop(key) for key in TABLES if key in entries}, str(path), path.parent)
         for key, raw in entries.items():
             setting = _BY_KEY.get(key)
             if setting is None:
@@ -469,13 +465,15 @@ def load_settings(
     environ: Mapping[str, str],
     *,
     config: str | None = None,
+    tables: Mapping[str, object] | None = None,
     serving: bool = False,
 ) -> Settings:
     """The settings from command line, environment, configuration file and defaults, in this order of strength.
 
     ``options`` holds field name → text (a list of texts for a list); None means not given.  ``config`` names the
-    file, else :data:`CONFIG_VARIABLE` does.  An empty variable counts as absent.  ``serving`` adds the checks that
-    only a server must pass (R39, R45).  :class:`ConfigError` carries every problem at once.
+    file, else :data:`CONFIG_VARIABLE` does; ``tables`` stand in for those that a file has on identity providers.  An
+    empty variable counts as absent.  ``serving`` adds the checks that only a server must pass (R39, R45).
+    :class:`ConfigError` carries every problem at once.
     """
     reader = _Reader()
     for name, raw in options.items():
@@ -491,6 +489,8 @@ def load_settings(
     path = config or environ.get(CONFIG_VARIABLE)
     if path:
         reader.file(Path(path))
+    if tables is not None:
+        reader.tables(tables, "the tables", Path())
     settings = Settings(**reader.values)
     reader.problems += _contradictions(settings, reader.origins)
     if serving:

@@ -1,7 +1,9 @@
 """What an operation's handler gets, and the table of handlers.
 
 The pipeline has authenticated, validated and authorized before a handler runs: a handler never sees an HTTP request and
-cannot forget any of it.  It reads the call and returns the answer, or raises an error of :mod:`locum.errors`.
+cannot forget any of it.  Of the two operations that nobody signs (R43) a handler also says how their proof is verified,
+which takes the place of authentication.  It reads the call and returns the answer, or raises an error of
+:mod:`locum.errors`.
 """
 
 from __future__ import annotations
@@ -10,18 +12,20 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from locum.api.shapes import Command, Shape
-from locum.core.records import Account, Record
+from locum.core.proof import FederatedIdentity
+from locum.core.records import Account, Record, SpentAssertion
 from locum.core.sealing import Vault
 from locum.core.session import Caller
 from locum.core.token import KeyRing
 from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory
+from locum.server.providers import Providers
 from locum.server.usage import Usage
 from locum.store import Store
 from locum.store.facts import Miss
 from locum.store.records import Records, Stored
 
-__all__ = ["HANDLERS", "Call", "Found", "Handler", "handles"]
+__all__ = ["HANDLERS", "Call", "Found", "Handler", "Proof", "handles"]
 
 CommandType = TypeVar("CommandType", bound=Command[Any])
 
@@ -33,26 +37,51 @@ class Found(NamedTuple):
     stored: Stored[Any] | None = None
 
 
+class Proof(NamedTuple):
+    """What the proof of an unsigned call showed: who, and the name of the session that it is for.
+
+    ``assertion_id`` is what audit lines show of a SAML assertion (STS-CT-008); ``spent`` is kept where it opens one
+    session only.
+    """
+
+    identity: FederatedIdentity
+    session_name: str
+    assertion_id: str = ""
+    spent: SpentAssertion | None = None
+
+
 class Call(Generic[CommandType]):
     """One authorized call.
 
     ``now`` is epoch seconds, read once per request.  ``target`` is what the command's declaration names; ``records`` is
     the snapshot or, for operations that write, the transaction in which the target was read.  ``random`` gives bytes.
-    ``peer`` is the client's address and ``attempts`` counts what was guessed wrong from there (R10).
+    ``url`` is the server's public URL and ``region`` the one that the caller signed for.
+    ``peer`` is the client's address and ``attempts`` counts what was guessed wrong from there (R10).  A call that
+    nobody signed has a ``proof``, once it was verified, and no ``caller``; all others have no ``proof``.  ``may_fetch``
+    tells that KeysNeeded will be heard: the keys are fetched, and the call runs again.
     """
+
+    caller: Caller
+    proof: Proof
 
     __slots__ = (
         "attempts",
         "caller",
         "command",
         "directory",
+        "may_fetch",
         "now",
         "partition",
         "peer",
+        "proof",
+        "providers",
         "random",
         "records_",
+        "region",
+        "request_id",
         "store_",
         "target",
+        "url",
         "usage",
         "vault",
     )
@@ -60,7 +89,7 @@ class Call(Generic[CommandType]):
     def __init__(
         self,
         command: CommandType,
-        caller: Caller,
+        caller: Caller | None,
         now: float,
         *,
         partition: str,
@@ -70,9 +99,15 @@ class Call(Generic[CommandType]):
         usage: Usage,
         attempts: Attempts,
         peer: str,
+        request_id: str,
+        providers: Providers,
+        url: str = "",
+        region: str = "",
+        may_fetch: bool = True,
     ) -> None:
         self.command = command
-        self.caller = caller
+        if caller is not None:
+            self.caller = caller
         self.now = now
         self.partition = partition
         self.random = random
@@ -81,6 +116,11 @@ class Call(Generic[CommandType]):
         self.usage = usage
         self.attempts = attempts
         self.peer = peer
+        self.request_id = request_id
+        self.providers = providers
+        self.url = url
+        self.region = region
+        self.may_fetch = may_fetch
         self.target = Found("*")
         self.records_: Records | None = None
         self.store_: Store | None = None
@@ -133,13 +173,15 @@ class Handler(NamedTuple):
 
     ``cached``: answered on the event loop from cached facts.  ``before``: checks of the input's meaning that precede
     the admission of callers and authorization (STS-AR-038).  ``once``: for operations that write, what is done once
-    for each authorized call, outside of the transaction, so that it stands even where the call is refused.
+    for each authorized call, outside of the transaction, so that it stands even where the call is refused.  ``proof``:
+    for operations that nobody signs, verifies what came in place of a signature, or raises a declared error.
     """
 
     run: Callable[[Any], Shape]
     cached: bool
     before: Callable[[Any], None] | None
     once: Callable[[Any], None] | None
+    proof: Callable[[Any], Proof] | None = None
 
 
 HANDLERS: Final[dict[type[Command[Any]], Handler]] = {}
@@ -154,13 +196,16 @@ def handles(
     cached: bool = False,
     before: Callable[[Any], None] | None = None,
     once: Callable[[Any], None] | None = None,
+    proof: Callable[[Any], Proof] | None = None,
 ) -> Callable[[Callable[[Call[Any]], AnswerType]], Callable[[Call[Any]], AnswerType]]:
     """Register the decorated function as the handler of a command."""
 
     def register(run: Callable[[Call[Any]], AnswerType]) -> Callable[[Call[Any]], AnswerType]:
         if command in HANDLERS:
             raise TypeError(f"{command.__name__} has a handler already")
-        HANDLERS[command] = Handler(run, cached, before, once)
+        if command.operation.signed is (proof is not None):
+            raise TypeError(f"{command.__name__} is either signed or brings a proof")
+        HANDLERS[command] = Handler(run, cached, before, once, proof)
         return run
 
     return register

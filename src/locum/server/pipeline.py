@@ -3,6 +3,7 @@
 Authenticate, decode, resolve the target, admit, authorize, handle, record, answer.  The same function serves the event
 loop, with facts that are cached already, and a thread, which may read and write the store: where the loop would have to
 wait, :class:`~locum.store.facts.Miss` is raised before anything has happened, and the request runs again in a thread.
+So does :class:`~locum.server.jwks.KeysNeeded`, for whom nobody but an issuer has the keys of a token.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from locum.core.session import Caller
 from locum.errors import (
     AccessDenied,
     ConcurrentModificationException,
+    ExpiredTokenException,
+    IDPRejectedClaimException,
     InternalFailure,
+    InvalidIdentityTokenException,
     MalformedInput,
     SerializationException,
     ServiceException,
@@ -32,10 +36,12 @@ from locum.guard.directory import Directory
 from locum.http import Request, Response
 from locum.organization_errors import UnknownOperationException
 from locum.server import authorization, denials
-from locum.server.audit import Event, asked_of, lines_of, parameters_of
+from locum.server.audit import Event, asked_by_proof, asked_of, lines_of, parameters_of
 from locum.server.auditfile import AuditLog
-from locum.server.handlers import HANDLERS, Call, Handler
+from locum.server.handlers import HANDLERS, Call, Handler, Proof
 from locum.server.identifiers import new_uuid
+from locum.server.jwks import KeysNeeded
+from locum.server.providers import Providers
 from locum.server.throttle import Receipt, Throttle
 from locum.server.usage import Usage
 from locum.store import Conflict, Locked, Store
@@ -56,7 +62,9 @@ _FORBIDDEN: Final = b"<html><body><h1>403 Forbidden</h1></body></html>\n"
 _ATTEMPTS: Final = 3
 _UNKNOWN: Final = "Unknown"
 _UNRECORDED: Final = "The request cannot be recorded, so it is not answered."
-_UNSHOWN: Final = frozenset({"DecodeAuthorizationMessage", "ListRevocations"})
+_UNSHOWN: Final = frozenset(
+    {"DecodeAuthorizationMessage", "DiagnoseSAMLAssertion", "DiagnoseWebIdentityToken", "ListRevocations"}
+)
 """Operations of STS whose answers tell what was read, not what was issued or changed."""
 
 
@@ -77,12 +85,14 @@ class _Work:
         "caller",
         "command",
         "denial",
+        "may_fetch",
         "may_wait",
         "name",
         "now",
         "owner",
         "paid",
         "parameters",
+        "proof",
         "query",
         "read_only",
         "region",
@@ -93,11 +103,14 @@ class _Work:
         "type",
     )
 
-    def __init__(self, request: Request, request_id: str, now: float, region: str, *, may_wait: bool) -> None:
+    def __init__(
+        self, request: Request, request_id: str, now: float, region: str, *, may_wait: bool, may_fetch: bool
+    ) -> None:
         self.request = request
         self.request_id = request_id
         self.now = now
         self.may_wait = may_wait
+        self.may_fetch = may_fetch
         self.query: Sequence[tuple[str, str]] = ()
         self.parameters: dict[str, str] = {}
         self.region = region
@@ -105,6 +118,7 @@ class _Work:
         self.name = _UNKNOWN
         self.type: type[Command[Any]] | None = None
         self.caller: Caller | None = None
+        self.proof: Proof | None = None
         self.command: Command[Any] | None = None
         self.answer: Shape | None = None
         self.read_only = True
@@ -134,7 +148,9 @@ class Pipeline:
         regions: Collection[str],
         random: Callable[[int], bytes],
         max_body: int,
+        url: str = "",
         throttle: Throttle | None = None,
+        providers: Providers | None = None,
     ) -> None:
         self.store: Final = store
         self.facts: Final = Facts(store)
@@ -147,14 +163,17 @@ class Pipeline:
         self._region: Final = region
         self._random: Final = random
         self._max_body: Final = max_body
+        self._url: Final = url
         self._throttle: Final = throttle or Throttle()
+        self.providers: Final = providers or Providers(url=url)
 
-    def answer(self, request: Request, request_id: str, now: float, *, wait: bool) -> Answered:
+    def answer(self, request: Request, request_id: str, now: float, *, wait: bool, fetch: bool = True) -> Answered:
         """The answer to one request; :class:`~locum.store.facts.Miss` where it would have to wait but may not.
 
-        Never raises anything else: what nobody foresaw becomes InternalFailure with the request's id and no more.
+        KeysNeeded where it would have to ask an issuer, unless ``fetch`` says that this cannot be done.  Never raises
+        anything else: what nobody foresaw becomes InternalFailure with the request's id and no more.
         """
-        work = _Work(request, request_id, now, self._region, may_wait=wait)
+        work = _Work(request, request_id, now, self._region, may_wait=wait, may_fetch=fetch)
         error: ServiceException | None = None
         response: Response | None = None
         json = wants_json(request.lines.get("accept"))
@@ -163,7 +182,7 @@ class Pipeline:
             if not recorded:
                 raise ServiceUnavailable(_UNRECORDED)
             self._run(work)
-        except Miss:
+        except (Miss, KeysNeeded):
             if work.paid:
                 self._throttle.give_back(work.paid)
             raise
@@ -292,8 +311,9 @@ class Pipeline:
         """Authenticate, decode, admit and authorize; then run the handler, unless this is only the first look."""
         operation, request, now = kind.operation, work.request, work.now
         directory = Directory(view, self._vault, self._partition)
-        if not operation.signed:
-            raise unknown_operation(operation.name, operation.service.version)
+        if handler.proof is not None:
+            self._decide_by_proof(work, kind, handler, handler.proof, directory)
+            return
         caller, work.region = self.guard.authenticate(
             request, work.query, directory, service=operation.service.name, now=now
         )
@@ -308,21 +328,8 @@ class Pipeline:
                 if operation.service.target
                 else decode_command(kind, work.parameters)
             )
-        call: Call[Any] = Call(
-            command,
-            caller,
-            now,
-            partition=self._partition,
-            random=self._random,
-            directory=directory,
-            vault=self._vault,
-            usage=self.usage,
-            attempts=self._attempts,
-            peer=request.peer,
-        )
+        call = self._call(command, caller, work, directory)
         call.records_ = records
-        if work.may_wait:
-            call.store_ = self.store
         if handler.before is not None:
             handler.before(call)
         admit(caller, command)
@@ -339,6 +346,72 @@ class Pipeline:
                 work.denial = self._explained(refused.decision, call, work)
             raise
 
+    def _decide_by_proof(
+        self,
+        work: _Work,
+        kind: type[Command[Any]],
+        handler: Handler,
+        prove: Callable[[Call[Any]], Proof],
+        directory: Directory,
+    ) -> None:
+        """The way of a call that nobody signs: its proof stands in for a signature, whatever is sent along (R43).
+
+        Constraints, proof, trust policy, and then the session (STS-WI-048).  A proof that is not good counts against
+        the address that brought it (R10); nothing is charged to an account that was not proved (R24).
+        """
+        command = work.command = decode_command(kind, work.parameters)
+        call = self._call(command, None, work, directory)
+        if handler.before is not None:
+            handler.before(call)
+        peer, now, role_arn = work.request.peer, work.now, call.command.role_arn
+        self._attempts.check(peer, role_arn, now)
+        try:
+            try:
+                proof = call.proof = work.proof = prove(call)
+            except KeysNeeded as need:
+                if work.may_fetch:
+                    raise
+                raise need.refusal() from None
+        except (InvalidIdentityTokenException, ExpiredTokenException, IDPRejectedClaimException) as refused:
+            if not isinstance(refused, ExpiredTokenException):
+                self._attempts.failed(peer, role_arn, now)
+            # What is told to the bearer is one text for several causes (R6).
+            _log.info(
+                "a proof was refused",
+                extra={"operation": work.name, "role": role_arn, "cause": "; ".join(getattr(refused, "__notes__", ()))},
+            )
+            raise
+        work.paid = self._throttle.charge_account(proof.identity.principal.account, now)
+        try:
+            work.resources, _ = authorization.authorize_by_proof(call, work.request, work.region)
+            work.answer = handler.run(call)
+        except AccessDenied as refused:
+            if isinstance(refused.decision, denials.Denied):
+                work.denial = self._explained(refused.decision, call, work)
+            raise
+
+    def _call(self, command: Command[Any], caller: Caller | None, work: _Work, directory: Directory) -> Call[Any]:
+        call: Call[Any] = Call(
+            command,
+            caller,
+            work.now,
+            partition=self._partition,
+            random=self._random,
+            directory=directory,
+            vault=self._vault,
+            usage=self.usage,
+            attempts=self._attempts,
+            peer=work.request.peer,
+            request_id=work.request_id,
+            providers=self.providers,
+            url=self._url,
+            region=work.region,
+            may_fetch=work.may_fetch,
+        )
+        if work.may_wait:
+            call.store_ = self.store
+        return call
+
     def _explained(self, denied: denials.Denied, call: Call[Any], work: _Work) -> denials.Denial | None:
         """The messages of a refusal; None where they cannot be made: the refusal stands without them.
 
@@ -353,7 +426,7 @@ class Pipeline:
             return None
 
     def _record(self, work: _Work, error: ServiceException | None) -> None:
-        request = work.request
+        request, proof = work.request, work.proof
         denied = isinstance(error, AccessDenied)
         shown = work.command is not None and not denied and work.name != "GetCallerIdentity"
         self._audit.write(
@@ -372,16 +445,26 @@ class Pipeline:
                     read_only=work.read_only,
                     caller=work.caller,
                     error=error,
-                    parameters=asked_of(work.command, work.caller) if shown and work.command is not None else None,
+                    parameters=self._asked(work) if shown else None,
                     answer=parameters_of(work.answer)
                     if work.answer is not None and error is None and shown and self._shows_answer(work)
                     else None,
                     resources=work.resources,
                     owner=work.owner if error is None else "",
                     authorization=work.denial.record if denied and work.denial is not None else None,
+                    bearer=None if proof is None else proof.identity,
                 )
             )
         )
+
+    @staticmethod
+    def _asked(work: _Work) -> dict[str, Any] | None:
+        command, proof = work.command, work.proof
+        if command is None:
+            return None
+        if proof is None:
+            return asked_of(command, work.caller)
+        return asked_by_proof(command, proof.identity, proof.session_name, proof.assertion_id)
 
     @staticmethod
     def _shows_answer(work: _Work) -> bool:

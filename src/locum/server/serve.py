@@ -206,7 +206,7 @@ def _run(settings: Settings, factory: Factory, sockets: Sequence[socket.socket],
 
 def _announce(settings: Settings, start: Bootstrap) -> None:
     url = settings.url
-    for warning in start.warnings:
+    for warning in (*start.warnings, *settings.federation.warnings()):
         _log.warning("%s", warning)
     where = "kept nowhere" if settings.ephemeral else f"data in {settings.data}"
     if settings.log_format == "json":

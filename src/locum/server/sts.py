@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
-import functools
-from typing import Any, Final
-
 from locum import arn
 from locum.api import sts
 from locum.core import issue
 from locum.core.packing import packed_percentage
 from locum.core.records import Role
-from locum.core.session import Session
-from locum.core.token import MAXIMUM_TOKEN, TokenTooLarge
-from locum.errors import MalformedPolicyDocumentException, PackedPolicyTooLargeException, ValidationError
-from locum.policy import PolicyKind, validate
-from locum.secret import Secret
+from locum.errors import ValidationError
 from locum.server import denials
 from locum.server.handlers import Call, handles
+from locum.server.issuing import check_session_policies, credentials_of, utilization
 from locum.server.mfa import verify
 
 __all__ = [
@@ -28,33 +21,6 @@ __all__ = [
     "get_federation_token",
     "get_session_token",
 ]
-
-_NONCE_BYTES: Final = 12
-_SESSION_POLICY_ARNS: Final = 10
-_SESSION_POLICY_CHARACTERS: Final = 2_048
-
-
-def _credentials(call: Call[Any], session: Session) -> sts.Credentials:
-    """The session, sealed; PackedPolicyTooLarge where it does not fit into a token (STS-E-T51)."""
-    try:
-        token = call.ring.seal_session(session, call.random(_NONCE_BYTES))
-        least = call.command.minimum_session_token_size
-        if least is not None and len(token) < least:
-            longer = issue.padded(session, len(token), least)
-            token = call.ring.seal_session(longer, call.random(_NONCE_BYTES))
-    except TokenTooLarge:
-        raise PackedPolicyTooLargeException("Serialized token too large for session") from None
-    return sts.Credentials(
-        access_key_id=session.access_key_id,
-        secret_access_key=session.secret,
-        session_token=Secret(token),
-        expiration=datetime.datetime.fromtimestamp(session.expires, datetime.UTC),
-    )
-
-
-def _utilization(size: int) -> int:
-    """The size of a token in percent of the largest there can be, rounded up (STS-SP-019)."""
-    return -(-size * 100 // MAXIMUM_TOKEN)
 
 
 @handles(sts.GetCallerIdentityCommand, cached=True)
@@ -84,31 +50,6 @@ def decode_authorization_message(
     return sts.DecodeAuthorizationMessageResponse(decoded_message=text)
 
 
-@functools.lru_cache(maxsize=1_024)
-def _check_session_policy(policy: str) -> None:
-    """MalformedPolicyDocument for what is no session policy; a text that passed once is not read again."""
-    validate(policy, PolicyKind.SESSION)
-
-
-def _check_session_policies(call: Call[Any], session: Session) -> None:
-    """Refuse session policies that are too many, too long, malformed or out of reach (STS-SP-001, SP-002, SP-008)."""
-    policy, arns = session.policy, session.policy_arns
-    if policy is None and not arns:
-        return
-    if len(arns) > _SESSION_POLICY_ARNS:
-        raise ValidationError(f"At most {_SESSION_POLICY_ARNS} PolicyArns can be passed, not {len(arns)}")
-    size = len(policy or "") + sum(map(len, arns))
-    if size > _SESSION_POLICY_CHARACTERS:
-        raise ValidationError(
-            f"Policy and PolicyArns together have {size} characters; at most {_SESSION_POLICY_CHARACTERS} are allowed"
-        )
-    for each in arns:
-        if call.directory.managed_policy(each, session.account) is None:
-            raise MalformedPolicyDocumentException(f"The managed policy {each} does not exist or cannot be used")
-    if policy is not None:
-        _check_session_policy(policy)
-
-
 def _assumable(call: Call[sts.AssumeRoleCommand]) -> None:
     issue.role_named(call.command.role_arn)
 
@@ -123,9 +64,9 @@ def assume_role(call: Call[sts.AssumeRoleCommand]) -> sts.AssumeRoleResponse:
     role = stored.record
     issue.refuse_contexts(command.provided_contexts, call.partition)
     session = issue.assume_role(command, call.caller, role, call.now, call.random(issue.RANDOM_BYTES))
-    _check_session_policies(call, session)
+    check_session_policies(call, session)
     packed = packed_percentage(session.policy, session.policy_arns, session.transitive_tags + session.tags)
-    credentials = _credentials(call, session)
+    credentials = credentials_of(call, session)
     size = len(credentials.session_token)
     return sts.AssumeRoleResponse(
         assumed_role_user=sts.AssumedRoleUser(
@@ -135,7 +76,7 @@ def assume_role(call: Call[sts.AssumeRoleCommand]) -> sts.AssumeRoleResponse:
         credentials=credentials,
         packed_policy_size=packed,
         source_identity=session.source_identity,
-        session_token_utilization=_utilization(size),
+        session_token_utilization=utilization(size),
         session_token_size=size,
     )
 
@@ -145,9 +86,9 @@ def get_federation_token(call: Call[sts.GetFederationTokenCommand]) -> sts.GetFe
     """Temporary credentials for whom the calling user, or root, vouches (area GFT)."""
     caller = call.caller
     session = issue.get_federation_token(call.command, caller, call.now, call.random(issue.RANDOM_BYTES))
-    _check_session_policies(call, session)
+    check_session_policies(call, session)
     packed = packed_percentage(session.policy, session.policy_arns, session.tags)
-    credentials = _credentials(call, session)
+    credentials = credentials_of(call, session)
     size = len(credentials.session_token)
     return sts.GetFederationTokenResponse(
         credentials=credentials,
@@ -156,7 +97,7 @@ def get_federation_token(call: Call[sts.GetFederationTokenCommand]) -> sts.GetFe
             arn=arn.federated_user(call.partition, caller.account, session.name),
         ),
         packed_policy_size=packed or 0,
-        session_token_utilization=_utilization(size),
+        session_token_utilization=utilization(size),
         session_token_size=size,
     )
 
@@ -169,8 +110,8 @@ def get_session_token(call: Call[sts.GetSessionTokenCommand]) -> sts.GetSessionT
     if command.serial_number is not None or command.token_code is not None:
         mfa = verify(call, command.serial_number, command.token_code)
     session = issue.get_session_token(command, call.caller, call.now, call.random(issue.RANDOM_BYTES), mfa=mfa)
-    credentials = _credentials(call, session)
+    credentials = credentials_of(call, session)
     size = len(credentials.session_token)
     return sts.GetSessionTokenResponse(
-        credentials=credentials, session_token_utilization=_utilization(size), session_token_size=size
+        credentials=credentials, session_token_utilization=utilization(size), session_token_size=size
     )

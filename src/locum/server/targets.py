@@ -7,20 +7,34 @@ existence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from locum import arn
+from locum.api.extensions import DiagnoseWebIdentityTokenCommand
 from locum.api.shapes import Command, Target
 from locum.arn import Arn
-from locum.core.records import AccessKey, Group, InstanceProfile, ManagedPolicy, MfaDevice, Role, User
+from locum.core import oidc
+from locum.core.records import (
+    AccessKey,
+    Group,
+    InstanceProfile,
+    ManagedPolicy,
+    MfaDevice,
+    OidcProvider,
+    Role,
+    SamlProvider,
+    User,
+)
 from locum.core.session import Caller
-from locum.errors import ValidationError
+from locum.errors import InvalidIdentityTokenException, ValidationError
 from locum.server.handlers import Found
 from locum.server.mfa import find_device
 from locum.server.revocations import find_principal
 from locum.store.records import Records, Stored
 
 __all__ = ["moved", "resolve"]
+
+ProviderType = TypeVar("ProviderType", OidcProvider, SamlProvider)
 
 
 def _named(
@@ -88,6 +102,37 @@ def _mfa_device(records: Records, caller: Caller, command: Command[Any], target:
     return Found(value, find_device(records, caller.account, caller.partition, value))
 
 
+def _provider(kind: type[ProviderType]) -> Callable[[Records, Caller, Command[Any], Target], Found]:
+    def resolve(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+        value = getattr(command, target.member)
+        if target.creates:
+            # Of a URL the scheme is no part of the name (STS-WI-025).
+            name = value.removeprefix("https://")
+            return Found(arn.iam(caller.partition, caller.account, kind.kind, "/", name))
+        stored = records.provider(kind, value, caller.partition)
+        return Found(value, stored if stored is not None and stored.record.account == caller.account else None)
+
+    return resolve
+
+
+def _token_provider(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The provider that is named, else the one of the caller's account that the token says it is from (R6).
+
+    ``*`` for what is no token, and for built-in issuers, which no account has.
+    """
+    named = getattr(command, target.member)
+    if named is None and isinstance(command, DiagnoseWebIdentityTokenCommand):
+        try:
+            issuer = oidc.hints(command.web_identity_token.reveal()).issuer
+            if oidc.built_in(issuer) is not None:
+                return Found("*")
+            named = oidc.provider_arn(caller.partition, caller.account, issuer)
+        except InvalidIdentityTokenException:
+            return Found("*")
+    stored = records.provider(OidcProvider, named, caller.partition)
+    return Found(named, stored if stored is not None and stored.record.account == caller.account else None)
+
+
 def _sessions(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
     """The user or role whose sessions are meant; ``*`` for sessions that no principal names."""
     value = getattr(command, target.member)
@@ -107,6 +152,9 @@ _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Fo
     "holder": _holder,
     "access_key": _access_key,
     "mfa": _mfa_device,
+    "oidc-provider": _provider(OidcProvider),
+    "saml-provider": _provider(SamlProvider),
+    "token-provider": _token_provider,
     "sessions": _sessions,
 }
 

@@ -4,7 +4,7 @@ Token buckets in the form of one number each: the moment at which the bucket wou
 moves on by its share.  They stand in one piece of memory that all workers share, so that a limit is the machine's and
 not a process's, and that never grows: what finds no place takes that of the bucket that is nearest to full, which
 forgets least.  Only verified callers are counted (R24), each against its own account, so that one account's load is
-no other's.
+no other's.  A call that nobody signs is counted once its proof was verified, against the account of its role.
 """
 
 from __future__ import annotations
@@ -138,6 +138,13 @@ class Throttle:
                 if interval and not buckets.take(mark, interval, now):
                     raise Throttling("Rate exceeded")
         return due
+
+    def charge_account(self, account: str, now: float) -> Receipt:
+        """Count a request that only its proof ties to an account; it is none of :data:`SHARED_OPERATIONS`."""
+        due = (hash(account) ^ _CONTROL, self._control)
+        if self._buckets is not None and self._control and not self._buckets.take(*due, now):
+            raise Throttling("Rate exceeded")
+        return (due,)
 
     def give_back(self, receipt: Receipt) -> None:
         """Undo :meth:`charge` for a request that another thread will answer, which counts it again."""

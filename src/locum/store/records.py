@@ -9,14 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
-from locum.arn import Arn
+from locum.arn import Arn, is_account_id
 from locum.core.aws_policies import AWS_ACCOUNT, AWS_POLICIES
-from locum.core.records import KINDS, Group, ManagedPolicy, Record, Role, User, decode, encode
+from locum.core.records import (
+    KINDS,
+    Group,
+    ManagedPolicy,
+    OidcProvider,
+    Record,
+    Role,
+    SamlProvider,
+    User,
+    decode,
+    encode,
+)
 from locum.store import PAGE, Key, Row, Transaction
 
 __all__ = ["Records", "Rows", "Stored"]
 
 RecordType = TypeVar("RecordType", bound=Record)
+ProviderType = TypeVar("ProviderType", OidcProvider, SamlProvider)
+
+_LONGEST_PROVIDER = 255
+"""Characters of the longest URL of an OIDC provider; names of SAML providers are shorter (IAM-OID-001, IAM-SML-002)."""
 
 
 class Rows(Protocol):
@@ -50,7 +65,7 @@ class Records:
 
     def get(self, kind: type[RecordType], account: str, name: str) -> Stored[RecordType] | None:
         """A record by name, without regard to case for the kinds whose names are unique so (POL-LM-010)."""
-        folded = name.lower() if account else name
+        folded = kind.folded(name) if account else name
         return self._stored(kind, self._rows.get(Key(account, kind.kind, folded)))
 
     def page(
@@ -95,6 +110,18 @@ class Records:
         elif parsed.account == account and name and parsed.kind == ManagedPolicy.kind:
             stored = self.get(ManagedPolicy, account, name)
         return stored if stored is not None and stored.record.arn(partition) == policy_arn else None
+
+    def provider(self, kind: type[ProviderType], provider_arn: str, partition: str) -> Stored[ProviderType] | None:
+        """The identity provider of any account under exactly this ARN, case included (STS-WI-006)."""
+        try:
+            parsed = Arn.parse(provider_arn)
+        except ValueError:
+            return None
+        _, _, name = parsed.resource.partition("/")
+        if parsed.kind != kind.kind or not is_account_id(parsed.account) or not 0 < len(name) <= _LONGEST_PROVIDER:
+            return None
+        stored = self.get(kind, parsed.account, name)
+        return stored if stored is not None and stored.record.arn(partition) == provider_arn else None
 
     def found(self, index: str, value: str, *, after: Key | None = None, limit: int = PAGE) -> Sequence[Key]:
         """The keys of the records that answer an index look-up, in ascending order."""

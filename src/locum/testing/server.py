@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -154,12 +154,22 @@ def _credentials(key: RootKey) -> Credentials:
 
 
 @contextmanager
-def running_server(*, clock: Clock | None = None, on_disk: bool = False, **settings: object) -> Iterator[RunningServer]:
+def running_server(
+    *,
+    clock: Clock | None = None,
+    on_disk: bool = False,
+    oidc: Sequence[Mapping[str, object]] = (),
+    saml: Sequence[Mapping[str, object]] = (),
+    **settings: object,
+) -> Iterator[RunningServer]:
     """An enforcing STS on a free port of the loopback address, in a thread of this process, until the block ends.
 
     ``settings`` are those of ``locum serve`` by their field names, as text, number or boolean, such as
     ``region="eu-central-1"`` or ``account_id="111122223333"``; the environment and configuration files are not read.
-    Records live in memory, or ``on_disk`` in SQLite in a private temporary directory as in production.
+    Records live in memory, or ``on_disk`` in SQLite in a private temporary directory as in production.  ``oidc`` and
+    ``saml`` are the tables of a configuration file on identity providers, with their keys as the file has them::
+
+        running_server(oidc=[{"provider": "*", "loopback-http": True}])
 
     Raises TypeError for what is no setting here, ConfigError and Refused as ``locum serve`` would refuse, and
     RuntimeError where the server does not come up.
@@ -174,7 +184,7 @@ def running_server(*, clock: Clock | None = None, on_disk: bool = False, **setti
     with ExitStack() as held:
         directory = Path(tempfile.mkdtemp(prefix="locum-"))
         held.callback(shutil.rmtree, directory, ignore_errors=True)
-        checked = _checked(settings, directory)
+        checked = _checked(settings, directory, {"oidc": oidc, "saml": saml})
         prepare(directory, create=True)
         sockets = bind(checked)
         for each in sockets:
@@ -195,14 +205,14 @@ def running_server(*, clock: Clock | None = None, on_disk: bool = False, **setti
             thread.join(checked.graceful_timeout + _PATIENCE)
 
 
-def _checked(settings: dict[str, object], directory: Path) -> Settings:
+def _checked(settings: dict[str, object], directory: Path, tables: Mapping[str, object]) -> Settings:
     from locum.server.config import SETTINGS, load_settings
 
     for name in settings:
         if name not in SETTINGS or name in _NOT_SETTINGS:
             raise TypeError(f"running_server() takes no setting {name!r}")
     texts = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
-    return load_settings({"port": 0, **texts, "data": str(directory)}, {}, serving=True)
+    return load_settings({"port": 0, **texts, "data": str(directory)}, {}, tables=tables, serving=True)
 
 
 def _data(settings: Settings, *, on_disk: bool) -> Data:

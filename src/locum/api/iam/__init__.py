@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from locum.api.iam import access_keys, groups, instance_profiles, mfa, policies, roles, simulation, users
+from locum.api.iam import (
+    access_keys,
+    groups,
+    instance_profiles,
+    mfa,
+    oidc_providers,
+    outbound,
+    policies,
+    roles,
+    saml_providers,
+    simulation,
+    users,
+)
 from locum.api.iam.service import IAM
 from locum.api.shapes import Command
 
@@ -24,6 +36,9 @@ COMMANDS: Final[dict[str, type[Command[Any]]]] = {
         *mfa.COMMANDS,
         *groups.COMMANDS,
         *instance_profiles.COMMANDS,
+        *oidc_providers.COMMANDS,
+        *saml_providers.COMMANDS,
+        *outbound.COMMANDS,
     )
 }
 """Operation name → command type."""

@@ -1,0 +1,28 @@
+<?php
+// An identity provider that keeps everything inside this folder; the rest of its facts are in told.json.
+$config = [
+    'baseurlpath' => '/',
+    'certdir' => __DIR__ . '/cert/',
+    'loggingdir' => __DIR__ . '/log/',
+    'datadir' => __DIR__ . '/data/',
+    'tempdir' => __DIR__ . '/temporary',
+    'metadatadir' => __DIR__ . '/metadata',
+    'attributenamemapdir' => '/usr/share/simplesamlphp/attributemap/',
+    'secretsalt' => 'a salt of a test',
+    'auth.adminpassword' => 'nobody logs in as the administrator of a test',
+    'technicalcontact_name' => 'Test',
+    'technicalcontact_email' => 'test@company.example',
+    'timezone' => 'UTC',
+    'logging.handler' => 'errorlog',
+    'logging.level' => SimpleSAML\Logger::WARNING,
+    'errorreporting' => false,
+    'enable.saml20-idp' => true,
+    'module.enable' => ['core' => true, 'exampleauth' => true, 'saml' => true],
+    'session.cookie.secure' => false,
+    'session.cookie.samesite' => null,
+    'session.phpsession.httponly' => true,
+    'store.type' => 'phpsession',
+    'language.default' => 'en',
+    'language.available' => ['en'],
+    'metadata.sources' => [['type' => 'flatfile']],
+];
