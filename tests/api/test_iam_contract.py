@@ -17,14 +17,20 @@ from locum.api.iam import (
     COMMANDS,
     IAM,
     access_keys,
+    account,
+    credential_report,
     groups,
     instance_profiles,
+    last_accessed,
+    login_profiles,
     mfa,
     oidc_providers,
+    other_credentials,
     outbound,
     policies,
     roles,
     saml_providers,
+    service_linked_roles,
     simulation,
     types,
     users,
@@ -61,6 +67,9 @@ CREATING: Final = frozenset({
     "CreateVirtualMFADevice",
     "CreateOpenIDConnectProvider",
     "CreateSAMLProvider",
+    "CreateGroup",
+    "CreateInstanceProfile",
+    "CreateServiceLinkedRole",
 })  # fmt: skip
 
 LEFT_OUT: Final = cast("Any", None)
@@ -157,6 +166,12 @@ def test_the_table_holds_the_commands_of_every_family_once() -> None:
         *oidc_providers.COMMANDS,
         *saml_providers.COMMANDS,
         *outbound.COMMANDS,
+        *account.COMMANDS,
+        *credential_report.COMMANDS,
+        *login_profiles.COMMANDS,
+        *other_credentials.COMMANDS,
+        *service_linked_roles.COMMANDS,
+        *last_accessed.COMMANDS,
     )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
@@ -198,15 +213,30 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
             "EnableOutboundWebIdentityFederation",
             "DisableOutboundWebIdentityFederation",
             "GetOutboundWebIdentityFederationInfo",
+            "CreateAccountAlias",
+            "DeleteAccountAlias",
+            "ListAccountAliases",
+            "GetAccountSummary",
+            "GetAccountAuthorizationDetails",
+            "SetSecurityTokenServicePreferences",
+            "GenerateCredentialReport",
+            "GetCredentialReport",
+            "GetAccountPasswordPolicy",
+            "UpdateAccountPasswordPolicy",
+            "DeleteAccountPasswordPolicy",
+            "ListServerCertificates",
+            "GetServiceLastAccessedDetails",
+            "GetServiceLastAccessedDetailsWithEntities",
             "SimulateCustomPolicy",
             "GetContextKeysForCustomPolicy",
         )
         return
     target = authorization.resource
+    if target.kind == "caller":
+        assert target.member == ""
+        return
     (member,) = (member for member in members(COMMANDS[name]) if member.attribute == target.member)
     assert target.or_caller is not member.required
-    creating = ("User", "Role", "Policy", "VirtualMFADevice", "Group", "InstanceProfile")
-    assert target.creates is (name in [f"Create{kind}" for kind in creating])
     assert target.creates is (name in CREATING)
 
 

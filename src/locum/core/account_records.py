@@ -90,13 +90,12 @@ class LoginProfile(Record, frozen=True, kw_only=True):
 
 
 class CredentialReport(Record, frozen=True, kw_only=True):
-    """The newest credential report: compressed CSV; ``announced`` once somebody was told that it is there."""
+    """The newest credential report: CSV, compressed."""
 
     kind: ClassVar[str] = "credential-report"
     account: str
     generated: int
     content: bytes
-    announced: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:

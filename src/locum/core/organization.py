@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from locum.core.records import Account, Organization, OrgPolicy, OrgUnit
+from locum.core.organization_records import Organization, OrgPolicy, OrgUnit
+from locum.core.records import Account
 from locum.policy import CompiledPolicy, PolicyKind
 
 __all__ = [
@@ -20,9 +21,12 @@ __all__ = [
     "MAX_UNIT_DEPTH",
     "RESOURCE_CONTROL",
     "SERVICE_CONTROL",
+    "UNDER_RESOURCE_CONTROL",
     "OrgFacts",
     "facts_of",
     "in_force",
+    "joined",
+    "left",
     "org_path",
 ]
 
@@ -33,6 +37,9 @@ KINDS_OF_POLICY: Final[Mapping[str, PolicyKind]] = MappingProxyType(
     {SERVICE_CONTROL: PolicyKind.SERVICE_CONTROL, RESOURCE_CONTROL: PolicyKind.RESOURCE_CONTROL}
 )
 """The types of policies that this server knows, by their names on the wire, and the kinds of their documents."""
+
+UNDER_RESOURCE_CONTROL: Final = frozenset({"sts"})
+"""The services of this server whose resources are under resource control policies: IAM's are not (POL-OR-024)."""
 
 MAX_UNIT_DEPTH: Final = 5
 """Organizational units between an organization's root and an account (POL-LM-011)."""
@@ -69,7 +76,7 @@ class OrgFacts(msgspec.Struct, frozen=True, gc=False):
     ``scps`` are the levels from the root to the account, None where there is no such stage: for the management account
     and while the type is not enabled (POL-OR-001, POL-OR-005); ``rcps`` likewise, AWS's own left out, which takes
     nothing away (POL-OR-021).  ``services`` have trusted access; ``delegated`` maps them to their administrators, and
-    has none of a service that lost its access.
+    has none of a service that lost its access.  ``root_features`` are those of centralized root access that are on.
     """
 
     account: str
@@ -80,6 +87,7 @@ class OrgFacts(msgspec.Struct, frozen=True, gc=False):
     policy_types: frozenset[str]
     services: frozenset[str]
     delegated: Mapping[str, frozenset[str]]
+    root_features: frozenset[str] = frozenset()
     scps: tuple[tuple[CompiledPolicy, ...], ...] | None = None
     rcps: tuple[tuple[CompiledPolicy, ...], ...] | None = None
 
@@ -101,6 +109,23 @@ class OrgFacts(msgspec.Struct, frozen=True, gc=False):
 def org_path(organization: Organization, units: Iterable[OrgUnit]) -> str:
     """The path of a place: the root and the units from it downwards, each followed by a slash (POL-CK-014)."""
     return "".join(f"{each}/" for each in (organization.id, organization.root, *(unit.id for unit in units)))
+
+
+def joined(account: Account, organization: Organization, now: int, *, invited: bool) -> Account:
+    """The account as a member under the root; ``now`` is in epoch seconds, ``invited`` tells that it was there before.
+
+    There is no handshake here: whoever calls has seen to it that both sides want it.
+    """
+    return msgspec.structs.replace(
+        account, organization=organization.id, parent=organization.root, joined=now, invited=invited
+    )
+
+
+def left(account: Account) -> Account:
+    """The account as it stands alone: what the organization kept of it is gone."""
+    return msgspec.structs.replace(
+        account, organization=None, parent="", joined=0, invited=False, tags={}, scps=None, rcps=()
+    )
 
 
 def in_force(place: Account | Organization | OrgUnit, type: str, enabled: Collection[str]) -> tuple[str, ...]:
@@ -148,6 +173,7 @@ def facts_of(
             for service, accounts in organization.delegated.items()
             if service in organization.services
         },
+        root_features=frozenset(organization.root_features),
         scps=chain(SERVICE_CONTROL),
         rcps=chain(RESOURCE_CONTROL),
     )

@@ -23,3 +23,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     def indexes(self) -> list[tuple[str, str]]:
         """Rows ``(index, value)`` under which the record is found."""
         return []
+
+    @classmethod
+    def folded(cls, name: str) -> str:
+        """A name as it stands in the key of a record that belongs to an account: equal for names that are the same."""
+        return name.lower()

@@ -20,22 +20,21 @@ from locum.core.account_records import (
     LoginProfile,
     RoleDeletion,
 )
+from locum.core.delegation_records import DelegationRequest
+from locum.core.organization_records import AccountCreation, Organization, OrgPolicy, OrgUnit, attachments
 from locum.core.record import Record
+from locum.policy.managed import ROOT_TASKS
 
 __all__ = [
     "KINDS",
     "AccessKey",
     "Account",
-    "AccountCreation",
     "Group",
     "InstanceProfile",
     "ManagedPolicy",
     "MfaCodes",
     "MfaDevice",
     "OidcProvider",
-    "OrgPolicy",
-    "OrgUnit",
-    "Organization",
     "OutboundIssuer",
     "PolicyVersion",
     "Record",
@@ -85,18 +84,8 @@ class Account(Record, frozen=True, kw_only=True):
         rows = [("account-email", self.email.lower())] if self.email else []
         if self.organization is not None:
             rows += [("org-account", self.organization), ("account-parent", self.parent)]
-            rows += _attachments(self.organization, self.scps, self.rcps)
+            rows += attachments(self.organization, self.scps, self.rcps)
         return rows
-
-
-def _attachments(organization: str, scps: tuple[str, ...] | None, rcps: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Rows for every policy that was attached by somebody, and for having such policies of a type at all."""
-    rows = [("org-policy", f"{organization}/{policy}") for policy in (*(scps or ()), *rcps)]
-    if scps is not None:
-        rows.append(("org-attached", f"{organization}/SERVICE_CONTROL_POLICY"))
-    if rcps:
-        rows.append(("org-attached", f"{organization}/RESOURCE_CONTROL_POLICY"))
-    return rows
 
 
 class AccessKey(Record, frozen=True, kw_only=True):
@@ -236,6 +225,11 @@ class ManagedPolicy(_Entity, frozen=True, kw_only=True):
     last_number: int
     updated: int
     description: str | None = None
+
+    @property
+    def is_attachable(self) -> bool:
+        """Whether it can be attached and be a boundary: all can but those of root tasks (POL-RT-005)."""
+        return self.account != "aws" or self.path != ROOT_TASKS
 
     @property
     def document(self) -> str:
@@ -465,106 +459,6 @@ class MfaCodes(Record, frozen=True, kw_only=True):
         return self.account, self.kind, self.name.lower()
 
 
-class Organization(Record, frozen=True, kw_only=True):
-    """An organization with its one root, whose policies and tags stand here too (iam_api.md section 16).
-
-    ``management`` is the account that made it.  ``policy_types`` are those enabled in the root, ``scps`` and ``rcps``
-    as :class:`OrgUnit` has them.  ``services`` maps principals of services with trusted access to the time at which it
-    was given, ``delegated`` those principals to their delegated administrators, by account id and since when.
-    """
-
-    kind: ClassVar[str] = "organization"
-    id: str
-    root: str
-    management: str
-    created: int
-    feature_set: str = "ALL"
-    policy_types: tuple[str, ...] = ()
-    tags: dict[str, str] = {}
-    scps: tuple[str, ...] | None = None
-    rcps: tuple[str, ...] = ()
-    services: dict[str, int] = {}
-    delegated: dict[str, dict[str, int]] = {}
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
-    def indexes(self) -> list[tuple[str, str]]:
-        return _attachments(self.id, self.scps, self.rcps)
-
-
-class OrgUnit(Record, frozen=True, kw_only=True):
-    """An organizational unit under ``parent``, a unit or the root.
-
-    ``scps`` and ``rcps`` are the ids of the policies attached to it while their type is enabled: service control
-    policies with AWS's own, None where that is the only one, as it is from the start (POL-OR-003); resource control
-    policies without AWS's own, which is always attached (POL-OR-021).
-    """
-
-    kind: ClassVar[str] = "org-unit"
-    id: str
-    organization: str
-    parent: str
-    name: str
-    created: int
-    tags: dict[str, str] = {}
-    scps: tuple[str, ...] | None = None
-    rcps: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
-    def indexes(self) -> list[tuple[str, str]]:
-        rows = [("org-unit", self.organization), ("unit-parent", self.parent)]
-        return rows + _attachments(self.organization, self.scps, self.rcps)
-
-
-class OrgPolicy(Record, frozen=True, kw_only=True):
-    """A service control policy or resource control policy of an organization; ``type`` is its name on the wire."""
-
-    kind: ClassVar[str] = "org-policy"
-    id: str
-    organization: str
-    type: str
-    name: str
-    created: int
-    content: str
-    description: str = ""
-    tags: dict[str, str] = {}
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
-    def indexes(self) -> list[tuple[str, str]]:
-        return [("org-policies", f"{self.organization}/{self.type}")]
-
-
-class AccountCreation(Record, frozen=True, kw_only=True):
-    """How one CreateAccount went: ``account`` where it succeeded, ``failure`` in AWS's word where it did not."""
-
-    kind: ClassVar[str] = "account-creation"
-    id: str
-    organization: str
-    name: str
-    created: int
-    account: str = ""
-    failure: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
-    def indexes(self) -> list[tuple[str, str]]:
-        return [(self.kind, self.organization)]
-
-
 KINDS: Final[dict[str, type[Record]]] = {
     each.kind: each
     for each in (
@@ -575,6 +469,7 @@ KINDS: Final[dict[str, type[Record]]] = {
         AccountCreation,
         AccountSettings,
         CredentialReport,
+        DelegationRequest,
         Group,
         InstanceProfile,
         LoginProfile,
@@ -587,6 +482,7 @@ KINDS: Final[dict[str, type[Record]]] = {
         Revocation,
         RingKey,
         Role,
+        RoleDeletion,
         OidcProvider,
         OutboundIssuer,
         SamlProvider,

@@ -14,16 +14,14 @@ import msgspec
 
 from locum import arn
 from locum.arn import Arn
-from locum.core.organization import FULL_ACCESS, KINDS_OF_POLICY, MAX_UNIT_DEPTH, OrgFacts, facts_of
+from locum.core.organization import FULL_ACCESS, KINDS_OF_POLICY, UNDER_RESOURCE_CONTROL, OrgFacts, facts_of
+from locum.core.organization_records import Organization, OrgPolicy
 from locum.core.outbound import Issuer, open_issuer
 from locum.core.records import (
     AccessKey,
     Account,
     Group,
     OidcProvider,
-    Organization,
-    OrgPolicy,
-    OrgUnit,
     OutboundIssuer,
     Revocation,
     RingKey,
@@ -49,6 +47,7 @@ from locum.policy import (
 )
 from locum.secret import Secret
 from locum.store.facts import Reader, View
+from locum.store.organizations import units_above
 from locum.store.records import Records
 
 __all__ = ["CallerPolicies", "Directory", "Holder", "LongTermKey"]
@@ -104,13 +103,29 @@ class Holder(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
-    """The policies of one caller, ready for any number of questions."""
+    """The policies of one caller, ready for any number of questions.
+
+    ``organization`` is the caller's, whose service control policies limit it.  ``rcps`` are the resource control
+    policies of whose resource it is about (:meth:`over`).
+    """
 
     principal: Principal
     identity: tuple[CompiledPolicy, ...]
     boundary: CompiledPolicy | None
     session: tuple[CompiledPolicy, ...] | None
     tags: Mapping[str, str]
+    organization: OrgFacts | None = None
+    rcps: tuple[tuple[CompiledPolicy, ...], ...] | None = None
+
+    def over(self, owner: OrgFacts | None, service: str) -> CallerPolicies:
+        """The same towards a resource of ``service`` in an account with this place in an organization (POL-OR-020)."""
+        if owner is None or owner.rcps is None or service not in UNDER_RESOURCE_CONTROL:
+            return self
+        return msgspec.structs.replace(self, rcps=owner.rcps)
+
+    @property
+    def _scps(self) -> tuple[tuple[CompiledPolicy, ...], ...] | None:
+        return None if self.organization is None else self.organization.scps
 
     def decide(
         self,
@@ -135,7 +150,9 @@ class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
 
     def alone(self) -> Policies:
         """All that decides about a resource without a policy of its own."""
-        return Policies(identity=self.identity, boundary=self.boundary, session=self.session)
+        return Policies(
+            identity=self.identity, boundary=self.boundary, session=self.session, scps=self._scps, rcps=self.rcps
+        )
 
     def beside(self, trust: CompiledPolicy | None) -> Policies:
         """All that decides about a role with this trust policy."""
@@ -146,6 +163,8 @@ class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
             resource=trust,
             resource_layer=Layer.TRUST,
             resource_policy_required=True,
+            scps=self._scps,
+            rcps=self.rcps,
         )
 
 
@@ -209,7 +228,7 @@ class Directory:
             return None
         key = stored.record
         account, partition = key.account, self._partition
-        if _read_account(reader, account) is None:
+        if _read_account(reader, account) is None or _is_closed(reader, account):
             return None
         if key.owner == account:
             root = arn.account_root(partition, account)
@@ -246,7 +265,7 @@ class Directory:
         return LongTermKey(key.active, Secret(secret.decode()), caller)
 
     def holder(self, unique_id: str) -> Holder | None:
-        """A user or role by its unique id."""
+        """A user or role by its unique id; those of a closed account are not there."""
         return self._view.get(("holder", unique_id), lambda reader: self._load_holder(reader, unique_id))
 
     def role(self, role: Arn) -> Holder | None:
@@ -272,7 +291,9 @@ class Directory:
 
     def _load_holder(self, reader: Reader, unique_id: str) -> Holder | None:
         stored = Records(reader).by_id(unique_id)
-        return None if stored is None else self._compiled_holder(reader, stored.record)
+        if stored is None or _is_closed(reader, stored.record.account):
+            return None
+        return self._compiled_holder(reader, stored.record)
 
     def _compiled_holder(self, reader: Reader, record: User | Role) -> Holder:
         account = record.account
@@ -322,14 +343,22 @@ class Directory:
     def policies_of(self, caller: Caller) -> CallerPolicies:
         """Everything that limits or allows what a caller does (policy.md §10.2).
 
-        A session's tags come over those of its user or role (STS-TAG-010, STS-TAG-011).
+        A session's tags come over those of its user or role (STS-TAG-010, STS-TAG-011).  Root has no policies but
+        those of its account's organization, and the task policy of an AssumeRoot session (POL-RT-004).
         """
+        organization = self.organization_of(caller.account)
         if caller.is_root:
-            return CallerPolicies(caller.principal, (), None, None, _NO_TAGS)
+            task = self._session_policies(caller)
+            return CallerPolicies(caller.principal, (), None, task, _NO_TAGS, organization)
         session = caller.session
         if caller.principal_id == caller.account:
             return CallerPolicies(
-                caller.principal, (), None, self._session_policies(caller), _principal_tags(_NO_TAGS, session)
+                caller.principal,
+                (),
+                None,
+                self._session_policies(caller),
+                _principal_tags(_NO_TAGS, session),
+                organization,
             )
         holder = self.holder(caller.principal_id)
         if holder is None:
@@ -340,6 +369,7 @@ class Directory:
             holder.boundary,
             self._session_policies(caller) if session is not None else None,
             _principal_tags(holder.tags, session),
+            organization,
         )
 
     def _session_policies(self, caller: Caller) -> tuple[CompiledPolicy, ...] | None:
@@ -380,6 +410,11 @@ def _read_account(reader: Reader, account: str) -> Account | None:
     return None if stored is None else stored.record
 
 
+def _is_closed(reader: Reader, account: str) -> bool:
+    found = _read_account(reader, account)
+    return found is not None and found.closed > 0
+
+
 def _load_organization(reader: Reader, account: str) -> OrgFacts | None:
     """An account's organization; LookupError where a record of it is missing: then nothing is decided (R28)."""
     member = _read_account(reader, account)
@@ -389,14 +424,7 @@ def _load_organization(reader: Reader, account: str) -> OrgFacts | None:
     organization = records.get(Organization, "", member.organization)
     if organization is None:
         raise LookupError("an account is in an organization that is not there")
-    units: list[OrgUnit] = []
-    parent = member.parent
-    while parent != organization.record.root:
-        unit = records.get(OrgUnit, "", parent)
-        if unit is None or len(units) == MAX_UNIT_DEPTH:
-            raise LookupError("an account's organizational units do not lead to the root")
-        units.insert(0, unit.record)
-        parent = unit.record.parent
+    units = units_above(records, organization.record, member.parent)
 
     def load(type: str, policy: str) -> CompiledPolicy:
         full = FULL_ACCESS[type]

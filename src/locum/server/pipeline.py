@@ -9,7 +9,7 @@ So does :class:`~locum.server.jwks.KeysNeeded`, for whom nobody but an issuer ha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from locum.api.registry import TARGETS, find_command, find_target, unknown_operation
@@ -17,6 +17,7 @@ from locum.api.shapes import Command, Service, Shape
 from locum.api.sts import STS
 from locum.core.admission import admit, admit_session
 from locum.core.sealing import Vault
+from locum.core.service_linked_roles import SERVICES, LinkedService
 from locum.core.session import Caller
 from locum.errors import (
     AccessDenied,
@@ -92,6 +93,7 @@ class _Work:
         "owner",
         "paid",
         "parameters",
+        "prepared",
         "proof",
         "query",
         "read_only",
@@ -120,6 +122,7 @@ class _Work:
         self.caller: Caller | None = None
         self.proof: Proof | None = None
         self.command: Command[Any] | None = None
+        self.prepared: Any = None
         self.answer: Shape | None = None
         self.read_only = True
         self.resources: tuple[dict[str, str], ...] = ()
@@ -151,6 +154,7 @@ class Pipeline:
         url: str = "",
         throttle: Throttle | None = None,
         providers: Providers | None = None,
+        services: Mapping[str, LinkedService] = SERVICES,
     ) -> None:
         self.store: Final = store
         self.facts: Final = Facts(store)
@@ -166,6 +170,7 @@ class Pipeline:
         self._url: Final = url
         self._throttle: Final = throttle or Throttle()
         self.providers: Final = providers or Providers(url=url)
+        self._services: Final = services
 
     def answer(self, request: Request, request_id: str, now: float, *, wait: bool, fetch: bool = True) -> Answered:
         """The answer to one request; :class:`~locum.store.facts.Miss` where it would have to wait but may not.
@@ -257,6 +262,8 @@ class Pipeline:
                 raise UnknownOperationException(f"{work.service.name} is called by POST with {aws_json.CONTENT_TYPE}")
             if request.query:
                 raise SerializationException("The request cannot be read: it has a query string")
+            if len(request.body) > self._max_body:
+                raise SerializationException("The request cannot be read: it is too large")
             return find_target(target, contract)
         work.query, parameters = self._parameters(request)
         work.parameters = parameters
@@ -337,10 +344,11 @@ class Pipeline:
             decided = authorization.authorize(call, request, work.region)
             work.resources, work.owner = decided.resources, decided.owner
             if run:
-                self.usage.note_caller(caller, now, operation.service.name, work.region)
+                self.usage.note_caller(caller, now, operation.service.name, operation.name, work.region)
+                call.prepared = work.prepared
                 work.answer = handler.run(call)
             elif handler.once is not None:
-                handler.once(call)
+                work.prepared = handler.once(call)
         except AccessDenied as refused:
             if isinstance(refused.decision, denials.Denied):
                 work.denial = self._explained(refused.decision, call, work)
@@ -407,6 +415,7 @@ class Pipeline:
             url=self._url,
             region=work.region,
             may_fetch=work.may_fetch,
+            services=self._services,
         )
         if work.may_wait:
             call.store_ = self.store

@@ -6,6 +6,7 @@ existence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,8 @@ from locum.api.extensions import DiagnoseWebIdentityTokenCommand
 from locum.api.shapes import Command, Target
 from locum.arn import Arn
 from locum.core import oidc
+from locum.core.delegation import may_see
+from locum.core.delegation_records import DelegationRequest
 from locum.core.records import (
     AccessKey,
     Group,
@@ -29,6 +32,7 @@ from locum.core.session import Caller
 from locum.errors import InvalidIdentityTokenException, ValidationError
 from locum.server.handlers import Found
 from locum.server.mfa import find_device
+from locum.server.organizations.targets import RESOLVERS as _OF_ORGANIZATIONS
 from locum.server.revocations import find_principal
 from locum.store.records import Records, Stored
 
@@ -133,6 +137,39 @@ def _token_provider(records: Records, caller: Caller, command: Command[Any], tar
     return Found(named, stored if stored is not None and stored.record.account == caller.account else None)
 
 
+def _caller(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The caller itself: its user, or the role of its session."""
+    return Found(caller.principal_arn, None if caller.is_root else records.by_id(caller.principal_id))
+
+
+def _one_user_or_all(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The named user, else the caller's own, unless all users are asked for."""
+    if getattr(command, target.member) is None and getattr(command, "all_users", False):
+        return Found("*")
+    return _RESOLVERS["user"](records, caller, command, target)
+
+
+def _entity(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """A user, role, group or managed policy by its ARN."""
+    value = getattr(command, target.member)
+    is_policy = value.partition(":policy/")[1] != ""
+    return (_policy if is_policy else _holder)(records, caller, command, target)
+
+
+def _deleted_role(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The service-linked role that a deletion is about, by the deletion's id; ``*`` for what is no such id."""
+    task = _TASK.fullmatch(getattr(command, target.member))
+    return Found("*" if task is None else arn.iam(caller.partition, caller.account, Role.kind, task[1], task[2]))
+
+
+def _delegation_request(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """A delegation request that the caller's account may know of; it stands among the account's own resources."""
+    id = "*" if target.creates else getattr(command, target.member)
+    found = Found(arn.iam(caller.partition, caller.account, DelegationRequest.kind, "/", id))
+    stored = None if target.creates else records.get(DelegationRequest, "", id)
+    return found if stored is None or not may_see(stored.record, caller.account) else found._replace(stored=stored)
+
+
 def _sessions(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
     """The user or role whose sessions are meant; ``*`` for sessions that no principal names."""
     value = getattr(command, target.member)
@@ -143,6 +180,7 @@ def _sessions(records: Records, caller: Caller, command: Command[Any], target: T
 
 
 _HOLDERS: Final[dict[str, type[User] | type[Role] | type[Group]]] = {each.kind: each for each in (User, Role, Group)}
+_TASK: Final = re.compile(r"task(/aws-service-role/[\w+=,.@-]{1,128}/)([\w+=,.@-]{1,64})/[0-9a-f-]{36}", re.ASCII)
 _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Found]]] = {
     "user": _named(User),
     "role": _named(Role),
@@ -155,7 +193,13 @@ _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Fo
     "oidc-provider": _provider(OidcProvider),
     "saml-provider": _provider(SamlProvider),
     "token-provider": _token_provider,
+    "delegation-request": _delegation_request,
     "sessions": _sessions,
+    "caller": _caller,
+    "one-user-or-all": _one_user_or_all,
+    "entity": _entity,
+    "deleted-role": _deleted_role,
+    **_OF_ORGANIZATIONS,
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 from locum.arn import Arn, is_account_id
-from locum.core.aws_policies import AWS_ACCOUNT, AWS_POLICIES
+from locum.core.aws_policies import AWS_ACCOUNT, aws_policy
 from locum.core.records import (
     KINDS,
     Group,
@@ -69,15 +69,20 @@ class Records:
         return self._stored(kind, self._rows.get(Key(account, kind.kind, folded)))
 
     def page(
-        self, kind: type[RecordType], account: str, *, after: str = "", limit: int = 100
+        self, kind: type[RecordType], account: str, *, after: str = "", prefix: str = "", limit: int = 100
     ) -> list[Stored[RecordType]]:
-        """At most ``limit`` records of an account in ascending order of their folded names, beginning after one."""
-        rows = self._rows.list(account, kind.kind, after=after, limit=limit)
+        """At most ``limit`` records of an account in ascending order of their folded names, beginning after one.
+
+        Only those whose folded names begin with ``prefix``.
+        """
+        rows = self._rows.list(account, kind.kind, after=after, prefix=prefix, limit=limit)
         return [Stored(decode(row.data, kind), row.version) for row in rows]
 
-    def each(self, kind: type[RecordType], account: str, *, after: str = "") -> Iterator[Stored[RecordType]]:
+    def each(
+        self, kind: type[RecordType], account: str, *, after: str = "", prefix: str = ""
+    ) -> Iterator[Stored[RecordType]]:
         """Every record of a kind in an account after a folded name, ascending, read in pages."""
-        while page := self.page(kind, account, after=after, limit=500):
+        while page := self.page(kind, account, after=after, prefix=prefix, limit=500):
             yield from page
             after = page[-1].record.key[2]
 
@@ -105,7 +110,7 @@ class Records:
         _, name = parsed.path_and_name
         stored: Stored[ManagedPolicy] | None = None
         if parsed.account == AWS_ACCOUNT:
-            policy = AWS_POLICIES.get(name.lower())
+            policy = aws_policy(name, partition)
             stored = None if policy is None else Stored(policy, 0)
         elif parsed.account == account and name and parsed.kind == ManagedPolicy.kind:
             stored = self.get(ManagedPolicy, account, name)

@@ -9,14 +9,22 @@ from typing import Any, Final
 
 from locum.api.iam import (
     access_keys,
+    account,
+    credential_report,
+    delegation,
     groups,
     instance_profiles,
+    last_accessed,
+    login_profiles,
     mfa,
     oidc_providers,
+    other_credentials,
     outbound,
     policies,
     roles,
+    root_access,
     saml_providers,
+    service_linked_roles,
     simulation,
     users,
 )
@@ -39,6 +47,14 @@ COMMANDS: Final[dict[str, type[Command[Any]]]] = {
         *oidc_providers.COMMANDS,
         *saml_providers.COMMANDS,
         *outbound.COMMANDS,
+        *account.COMMANDS,
+        *credential_report.COMMANDS,
+        *login_profiles.COMMANDS,
+        *other_credentials.COMMANDS,
+        *service_linked_roles.COMMANDS,
+        *last_accessed.COMMANDS,
+        *root_access.COMMANDS,
+        *delegation.COMMANDS,
     )
 }
 """Operation name → command type."""

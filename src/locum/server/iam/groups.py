@@ -31,6 +31,7 @@ __all__ = [
     "groups_of",
     "list_groups",
     "list_groups_for_user",
+    "members_of",
     "remove_user_from_group",
     "update_group",
 ]
@@ -53,7 +54,7 @@ def groups_of(call: Call[Any], user: User) -> list[Group]:
     return sorted((stored.record for stored in found if stored is not None), key=lambda group: group.key[2])
 
 
-def _members(call: Call[Any], group: Group, after: str = "") -> Iterator[tuple[str, User]]:
+def members_of(call: Call[Any], group: Group, after: str = "") -> Iterator[tuple[str, User]]:
     """The users in a group after a folded name, each with its own, ascending."""
     last = Key(call.account, User.kind, after)
     while keys := call.records.found("member", group.id, after=last):
@@ -93,7 +94,7 @@ def get_group(call: Call[api.GetGroupCommand]) -> api.GetGroupResponse:
     group = holders.holder(call, Group).record
 
     def entries(after: str) -> Iterator[tuple[str, types.User]]:
-        for name, user in _members(call, group, after):
+        for name, user in members_of(call, group, after):
             yield name, user_shown(call, user, whole=False)
 
     users, shown = page(call, entries)

@@ -15,7 +15,7 @@ from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.answers import merged_tags, moment, new_id, page, tags_of, without_tags
 from locum.server.iam.limits import check_quota
-from locum.server.iam.roles import role_shown
+from locum.server.iam.roles import check_modifiable, role_shown
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -157,6 +157,7 @@ def add_role_to_instance_profile(call: Call[api.AddRoleToInstanceProfileCommand]
     """Put a role into a profile that has none, not even this one (IAM-INS-003)."""
     stored = _profile(call)
     role = _role(call)
+    check_modifiable(role)
     check_quota(call, "InstanceSessionsPerInstanceProfile", 1 if stored.record.role is None else 2)
     return _save(call, stored, role=role.id)
 

@@ -18,6 +18,7 @@ from locum.api.iam import simulation as api
 from locum.arn import Arn
 from locum.core.aws_policies import AWS_ACCOUNT
 from locum.core.records import Group, Role, User
+from locum.core.service_linked_roles import service_of
 from locum.errors import (
     InvalidInputException,
     MalformedPolicyDocumentException,
@@ -447,6 +448,11 @@ def simulate_custom_policy(call: Call[api.SimulateCustomPolicyCommand]) -> api.S
     return _simulated(call, given)
 
 
+def _is_exempt(holder: User | Role | Group) -> bool:
+    """Whether service control policies pass it by, as they do service-linked roles (POL-OR-001)."""
+    return isinstance(holder, Role) and service_of(holder.path) is not None
+
+
 @handles(api.SimulatePrincipalPolicyCommand, before=_check_source)
 def simulate_principal_policy(call: Call[api.SimulatePrincipalPolicyCommand]) -> api.SimulatePolicyResponse:
     """What the policies of a user, role or group, and others given as text, would decide (IAM-SIM-001)."""
@@ -458,7 +464,9 @@ def simulate_principal_policy(call: Call[api.SimulatePrincipalPolicyCommand]) ->
     if boundary is None and own is not None and not without.boundary:
         boundary = _managed(call, own, BOUNDARY)
     identity = (*_identity(call, holder, without), *_inputs(command.policy_input_list))
-    return _simulated(call, Given(identity, boundary))
+    place = None if "scp" in without.kinds else call.directory.organization_of(call.account)
+    scps = None if place is None or _is_exempt(holder) else place.scps
+    return _simulated(call, Given(identity, boundary, scps=scps))
 
 
 def _names(sources: Iterable[Source]) -> api.GetContextKeysForPolicyResponse:
