@@ -78,7 +78,8 @@ bench:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/.stamp-bench
 	@exec $(VENV)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-# Coverage-guided fuzzing of every decoder, a minute each: make fuzz ARGS=-max_total_time=600
+# Coverage-guided fuzzing of every decoder; atheris has wheels for Python 3.12 and newer:
+# make fuzz PYTHON=python3.12 ARGS=-max_total_time=600
 fuzz: VENV := build/venv-fuzz
 fuzz:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/.stamp-fuzz

@@ -28,7 +28,7 @@ from benchmarks.timing import timed
 
 _ROOT: Final = Path(__file__).parents[1]
 _LINES: Final = tuple(name for kind in SUBJECTS for name in kind.names if name != "floor")
-_PARTS: Final = ("requests", "workers", "roles", "memory", "start-up", "micro", "policy", "profile")
+_PARTS: Final = ("requests", "workers", "roles", "hanging", "memory", "start-up", "micro", "policy", "profile")
 _NAMES: Final = (*_PARTS, *_LINES, *micro.TIMINGS)
 _PROFILED: Final = ("identity-key", "assume-role")
 
@@ -115,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             take("workers", lambda: results.workers.update(machine.workers(folder, few, chosen.seconds)))
         if wanted["roles"]:
             take("roles", lambda: results.roles.update(machine.many_roles(folder, few, chosen.seconds)))
+        if wanted["hanging"]:
+            take("hanging", lambda: results.hanging.update(machine.hanging(folder, few, chosen.seconds)))
         if wanted["memory"]:
             take("memory", lambda: results.figures.update(machine.memory(folder)))
         if wanted["start-up"]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import select
+import socket
 from pathlib import Path
 
-from benchmarks.load import measure
+from benchmarks import federation
+from benchmarks.load import Refused, measure
 from benchmarks.rounds import Samples, alternate, say
-from benchmarks.subjects import Locum
+from benchmarks.signing import prepare
+from benchmarks.subjects import Federated, Locum
 
-__all__ = ["MANY_ROLES", "many_roles", "memory", "start_up", "workers"]
+__all__ = ["MANY_ROLES", "hanging", "many_roles", "memory", "start_up", "workers"]
 
 MANY_ROLES = 100_000
 _USED_ROLES = 1_000
 _STARTS = 5
+_IDENTITIES = 64
+_ISSUERS = 8
+_BEARERS = 4
+"""Of each issuer."""
 
 
 def memory(folder: Path) -> dict[str, float]:
@@ -48,6 +56,56 @@ def workers(folder: Path, rounds: int, seconds: float) -> Samples:
     with Locum(folder) as one, Locum(folder, workers=2) as two:
         pairs = [("1-worker", one, "assume-role"), ("2-workers", two, "assume-role")]
         return alternate(pairs, rounds, seconds, folder)
+
+
+def hanging(folder: Path, rounds: int, seconds: float) -> Samples:
+    """GetCallerIdentity alone, and beside bearers who wait for the keys of issuers that take connections and hang.
+
+    The issuers are new in every round, since nobody waits for one that just failed.  Refused where a bearer got an
+    answer before the round was over: then nobody was waiting.
+    """
+    samples: Samples = {"alone": [], "hanging": []}
+    silent = federation.Hanging()
+    try:
+        with Federated(folder) as subject:
+            url, arn = subject.server.url, subject.role
+            for turn in range(rounds):
+                for name in samples:
+                    bearers = [] if name == "alone" else _bearers(subject, f"{silent.url}/{turn}", arn)
+                    requests = prepare(url, subject.root, "get_caller_identity", [{}] * _IDENTITIES)
+                    samples[name].append(measure(subject.server, requests, seconds, folder))
+                    _dismiss(bearers)
+                say(f"round {turn + 1} of {rounds}  p99 {[round(each[-1].p99) for each in samples.values()]} µs")
+    finally:
+        silent.close()
+    return samples
+
+
+def _bearers(subject: Federated, url: str, role: str) -> list[socket.socket]:
+    """Connections on which bearers wait for an answer, several for each of several issuers."""
+    issuers = [f"{url}/{number}" for number in range(_ISSUERS)]
+    for issuer in issuers:
+        subject.trust(issuer)
+    calls = [
+        {"RoleArn": role, "RoleSessionName": "waiting", "WebIdentityToken": federation.token("builder-0", by=issuer)}
+        for issuer in issuers * _BEARERS
+    ]
+    links = []
+    for request in prepare(subject.server.url, subject.root, "assume_role_with_web_identity", calls):
+        link = socket.create_connection(("127.0.0.1", subject.server.port), 30)
+        link.sendall(request)
+        links.append(link)
+    return links
+
+
+def _dismiss(bearers: list[socket.socket]) -> None:
+    """Let bearers have their answers, which none may have had before."""
+    early = select.select(bearers, [], [], 0)[0] if bearers else []
+    for link in bearers:
+        with link:
+            link.recv(65_536)
+    if early:
+        raise Refused(f"{len(early)} of {len(bearers)} bearers did not wait for their issuer")
 
 
 def many_roles(folder: Path, rounds: int, seconds: float) -> Samples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from benchmarks import federation
 from benchmarks.policy import DECISIONS
 from benchmarks.signing import Keys, prepare
 from benchmarks.timing import Pair
@@ -157,6 +159,64 @@ def _answer() -> Pair:
     return Pair("write an AssumeRole answer as XML", ours, "ElementTree", reference)
 
 
+def _token_verify() -> Pair:
+    from joserfc import jwt
+    from joserfc.jwk import KeySet
+
+    from locum.core import oidc
+
+    now = time.time()
+    token = federation.token("builder-01")
+    keys = oidc.read_keys(json.dumps(federation.key_set()).encode())
+    rules, issuer, clients = oidc.IssuerRules(loopback_http=True), federation.issuer(), (federation.CLIENT,)
+
+    def ours() -> object:
+        return oidc.verify(oidc.hints(token), keys, issuer=issuer, client_ids=clients, rules=rules, now=now)
+
+    imported = KeySet.import_key_set(federation.key_set())  # type: ignore[arg-type]
+    claims = jwt.JWTClaimsRegistry(
+        iss={"essential": True, "value": issuer}, aud={"essential": True, "value": federation.CLIENT}
+    )
+
+    def reference() -> object:
+        decoded = jwt.decode(token, imported, algorithms=["RS256"])
+        claims.validate(decoded.claims)
+        return decoded
+
+    return Pair(f"verify a token of {len(token)} characters, RS256", ours, "joserfc, keys imported before", reference)
+
+
+def _assertion_verify() -> Pair:
+    from signxml.verifier import SignatureConfiguration, XMLVerifier
+
+    from locum.core import saml
+
+    now = time.time()
+    role, provider = f"arn:aws:iam::{_ACCOUNT}:role/builder-1", f"arn:aws:iam::{_ACCOUNT}:saml-provider/Company"
+    response = federation.response("builder-01", role, provider)
+    encoded = base64.b64encode(response).decode()
+    expected = saml.Expected(
+        provider_arn=provider,
+        account=_ACCOUNT,
+        provider_name="Company",
+        role_arn=role,
+        metadata=saml.read_metadata(federation.metadata()),
+    )
+
+    def ours() -> object:
+        return saml.verify(encoded, expected, now, request_id="")
+
+    certificate = federation.certificate()
+    configuration = SignatureConfiguration(location=".//")
+
+    def reference() -> object:
+        return XMLVerifier().verify(
+            base64.b64decode(encoded), x509_cert=certificate, id_attribute="ID", expect_config=configuration
+        )
+
+    return Pair(f"verify a SAML response of {len(response)} bytes", ours, "signxml, the signature alone", reference)
+
+
 TIMINGS: Final[dict[str, Callable[[], Pair]]] = {
     **DECISIONS,
     "sigv4": _sigv4_verify,
@@ -164,5 +224,7 @@ TIMINGS: Final[dict[str, Callable[[], Pair]]] = {
     "answer": _answer,
     "seal": _seal,
     "open": _open,
+    "token-verify": _token_verify,
+    "assertion-verify": _assertion_verify,
 }
 """Name → what is timed."""

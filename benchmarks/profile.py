@@ -18,12 +18,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from benchmarks.subjects import Locum
+from benchmarks.subjects import Federated, Locum
 
 __all__ = ["InProcess", "sampled"]
 
@@ -32,14 +33,32 @@ _SHOWN: Final = 22
 _ROOT: Final = Path(__file__).parents[1]
 
 
+class _Here(Executor):
+    """Runs everything at once, in the thread that submits it."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
+
+
 class InProcess:
     """The application of ``locum serve`` on a scene that a real server set, driven without a socket."""
 
     def __init__(self, subject: Locum) -> None:
         from locum.server.app import create_app
-        from locum.server.config import Settings
+        from locum.server.config import Settings, load_settings
 
-        self._app: Final[Any] = create_app(Settings(data=subject.data, port=subject.server.port, requests_per_second=0))
+        tables = load_settings({}, dict(subject.environment())).federation
+        self._app: Final[Any] = create_app(
+            Settings(data=subject.data, port=subject.server.port, requests_per_second=0, federation=tables)
+        )
+        # What waits for the store runs in threads, which neither samples nor counts would show.
+        self._app._threads.shutdown()
+        vars(self._app)["_threads"] = _Here()
         self._loop: Final = asyncio.new_event_loop()
         self._running: Any = None
         self._statuses: Counter[int] = Counter()
@@ -168,14 +187,13 @@ def _counted(run: Callable[[], float]) -> str:
 def main() -> int:
     """Profile one line of the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
-    parser.add_argument("line", nargs="?", default="assume-role", help="a line of locum's in the table")
+    lines = {line: kind for kind in (Locum, Federated) for line in kind.names}
+    parser.add_argument("line", nargs="?", default="assume-role", choices=lines, help="a line of locum's in the table")
     parser.add_argument("--requests", type=int, default=50_000, metavar="N")
     parser.add_argument("--calls", action="store_true", help="count calls with cProfile")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="locum-bench-") as folder:
-        with Locum(Path(folder)) as subject:
-            if chosen.line not in subject.lines:
-                parser.error(f"no line {chosen.line}: {', '.join(subject.lines)}")
+        with lines[chosen.line](Path(folder)) as subject:
             requests = subject.requests(chosen.line)
         with InProcess(subject) as locum:
             locum.run(requests, 2_000)

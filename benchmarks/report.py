@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Final, NamedTuple
 
 from benchmarks.rounds import Samples, best, middle, ratio
@@ -22,6 +23,8 @@ _TITLES: Final = {
     "assume-role": "AssumeRole",
     "assume-role-policy": "AssumeRole, session policy",
     "assume-role-tags": "AssumeRole, session policy and two tags",
+    "web-identity": "AssumeRoleWithWebIdentity, RS256, keys known",
+    "saml": "AssumeRoleWithSAML, 5.5 kB, RSA-SHA256",
     "seaweedfs-identity": "SeaweedFS, GetCallerIdentity",
     "seaweedfs-assume-role": "SeaweedFS, AssumeRole",
     "moto-identity": "moto, GetCallerIdentity",
@@ -36,6 +39,7 @@ class Results:
         self.requests: Samples = {}
         self.workers: Samples = {}
         self.roles: Samples = {}
+        self.hanging: Samples = {}
         self.figures: dict[str, float] = {}
         self.timings: list[Timing] = []
         self.profiles: dict[str, str] = {}
@@ -64,6 +68,7 @@ def goals(results: Results) -> list[Goal]:
     requests, figures = results.requests, results.figures
     faster = {each.name: each.ratio for each in results.timings if each.ratio is not None}
     slower = {name: 1 / times for name, times in faster.items()}
+    references = {each.name: each.reference for each in results.timings}
     many = results.roles.get("many-roles")
     return [
         Goal("GetCallerIdentity with a long-term key / floor", 1.6, "×", ratio(requests, "identity-key", "floor")),
@@ -105,6 +110,26 @@ def goals(results: Results) -> list[Goal]:
             slower.get("policies-index-few"),
         ),
         Goal(
+            "AssumeRoleWithWebIdentity beyond AssumeRole, in verifications of its token by joserfc",
+            1.3,
+            "×",
+            _beyond(requests, "web-identity", references.get("token-verify")),
+        ),
+        Goal(
+            "AssumeRoleWithSAML beyond AssumeRole, in verifications of its signature by signxml",
+            1.3,
+            "×",
+            _beyond(requests, "saml", references.get("assertion-verify")),
+        ),
+        Goal("verify a token / joserfc", 1.3, "×", slower.get("token-verify")),
+        Goal("verify a SAML response / signxml on its signature alone", 1.3, "×", slower.get("assertion-verify")),
+        Goal(
+            "p99 of GetCallerIdentity while issuers hang / without",
+            1.5,
+            "×",
+            ratio(results.hanging, "hanging", "alone", "p99"),
+        ),
+        Goal(
             "p99 / p50 with 16 connections and 100,000 roles stored",
             2.5,
             "×",
@@ -128,6 +153,14 @@ def goals(results: Results) -> list[Goal]:
     ]
 
 
+def _beyond(samples: Samples, name: str, unit: float | None) -> float | None:
+    """What a line costs beyond AssumeRole, in units of so many CPU µs; the median over the rounds."""
+    if unit is None or not samples.get(name) or not samples.get("assume-role"):
+        return None
+    pairs = zip(samples[name], samples["assume-role"], strict=True)
+    return median((one.cpu - two.cpu) / unit for one, two in pairs)
+
+
 def page(results: Results, *, date: str, machine: str, whole: bool = True) -> str:
     """The part of docs/performance.md between the markers; where not ``whole``, only what was measured."""
     lines = [f"Measured on {date}: {machine}.", ""]
@@ -144,7 +177,7 @@ def page(results: Results, *, date: str, machine: str, whole: bool = True) -> st
         told = {True: "yes", False: "**no**", None: "–"}[goal.reached]
         lines.append(f"| {goal.measure} | {sign} {goal.limit:g}{goal.unit} | {value} | {told} |")
     lines.append("")
-    if results.roles or results.workers or results.figures:
+    if results.roles or results.workers or results.hanging or results.figures:
         lines += _machine(results)
     if results.timings:
         lines += _timings(results.timings)
@@ -188,6 +221,8 @@ def _machine(results: Results) -> list[str]:
         (results.workers, "1-worker", "AssumeRole, 1 worker"),
         (results.workers, "2-workers", "AssumeRole, 2 workers"),
         (results.roles, "few-roles", "AssumeRole, 8 roles stored"),
+        (results.hanging, "alone", "GetCallerIdentity, no issuer hangs"),
+        (results.hanging, "hanging", "GetCallerIdentity beside 32 bearers whose issuers hang"),
         (results.roles, "many-roles", "AssumeRole, 100,000 roles stored, 1,000 in use"),
     ):
         if taken := samples.get(name):

@@ -6,6 +6,7 @@ Requests are signed anew for every round, since signatures live 15 minutes.
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import sys
@@ -16,11 +17,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
+from benchmarks import federation
 from benchmarks.load import check
 from benchmarks.processes import Server, free_ports
 from benchmarks.signing import REGION, Keys, client, prepare
 
-__all__ = ["ACCOUNT", "SUBJECTS", "Floor", "Line", "Locum", "Moto", "NotInstalled", "SeaweedFS", "Subject"]
+__all__ = ["ACCOUNT", "SUBJECTS", "Federated", "Floor", "Line", "Locum", "Moto", "NotInstalled", "SeaweedFS", "Subject"]
 
 ACCOUNT: Final = "111122223333"
 DISTINCT: Final = 64
@@ -64,9 +66,13 @@ class Line(NamedTuple):
     """A line of the table: the load, who signs it, and what the body of a right answer holds."""
 
     operation: str
-    calls: list[dict[str, Any]]
+    calls: list[dict[str, Any]] | Callable[[], list[dict[str, Any]]]
     keys: Keys
     expected: bytes
+
+    def made(self) -> list[dict[str, Any]]:
+        """The parameters of the requests; those that expire are made now."""
+        return self.calls() if callable(self.calls) else self.calls
 
 
 class Subject(ABC):
@@ -106,7 +112,7 @@ class Subject(ABC):
     def requests(self, line: str) -> list[bytes]:
         """The requests of a line, signed now; the first one was answered rightly."""
         load = self.lines[line]
-        requests = prepare(self.server.url, load.keys, load.operation, load.calls)
+        requests = prepare(self.server.url, load.keys, load.operation, load.made())
         check(self.server, requests[0], load.expected)
         return requests
 
@@ -146,7 +152,13 @@ class Locum(Subject):
     """``locum serve`` on a data directory of its own."""
 
     name = "locum"
-    names = ("identity-key", "identity-session", "assume-role", "assume-role-policy", "assume-role-tags")
+    names: tuple[str, ...] = (
+        "identity-key",
+        "identity-session",
+        "assume-role",
+        "assume-role-policy",
+        "assume-role-tags",
+    )
 
     def __init__(self, folder: Path, *, workers: int = 1, keep: Locum | None = None) -> None:
         super().__init__(folder)
@@ -173,8 +185,13 @@ class Locum(Subject):
             "LOCUM_REGION": REGION,
             "LOCUM_REQUESTS_PER_SECOND": "100000",
             "LOCUM_WORKERS": str(self.workers),
+            **self.environment(),
         }
         return Server(command, port, self.folder, ready="/health/ready", environment=environment)
+
+    def environment(self) -> Mapping[str, str]:
+        """Further settings."""
+        return {}
 
     def scene(self) -> Mapping[str, Line]:
         if self._scene:
@@ -245,6 +262,69 @@ class Locum(Subject):
         calls = _assume(lambda n: f"arn:aws:iam::{ACCOUNT}:role/copy-{n * step:06d}", used)
         grown._scene = {"assume-role": self.lines["assume-role"]._replace(calls=calls)}
         return grown
+
+
+class Federated(Locum):
+    """``locum serve`` with identity providers: sessions for bearers, whom nobody signs for."""
+
+    name = "federated"
+    names = ("web-identity", "saml")
+    role: str
+
+    def environment(self) -> Mapping[str, str]:
+        file = self.folder / "locum.toml"
+        file.write_text(federation.TABLES, encoding="utf-8")
+        return {"LOCUM_CONFIG": str(file)}
+
+    def trust(self, url: str) -> str:
+        """Register the issuer at a URL on loopback; the ARN of its provider."""
+        iam = client("iam", self.server.url, self.root)
+        url = url.replace("http://", "https://")
+        made = iam.create_open_id_connect_provider(Url=url, ClientIDList=[federation.CLIENT])
+        return str(made["OpenIDConnectProviderArn"])
+
+    def scene(self) -> Mapping[str, Line]:
+        iam = client("iam", self.server.url, self.root)
+        issuer = self.trust(federation.issuer())
+        made = iam.create_saml_provider(Name="Company", SAMLMetadataDocument=federation.metadata())
+        company = str(made["SAMLProviderArn"])
+        statements: list[dict[str, Any]] = [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": issuer},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {"StringLike": {f"{issuer.partition('/')[2]}:sub": "builder-*"}},
+            },
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": company},
+                "Action": "sts:AssumeRoleWithSAML",
+                "Condition": {"StringEquals": {"saml:aud": federation.RECIPIENT}},
+            },
+        ]
+        trust = {"Version": "2012-10-17", "Statement": statements}
+        roles = []
+        for n in range(ROLES):
+            made = iam.create_role(RoleName=f"federated-{n}", AssumeRolePolicyDocument=json.dumps(trust))
+            roles.append(str(made["Role"]["Arn"]))
+        self.role = roles[0]
+
+        def tokens() -> list[dict[str, Any]]:
+            plain = _assume(lambda n: roles[n % ROLES])
+            return [{**each, "WebIdentityToken": federation.token(f"builder-{n}")} for n, each in enumerate(plain)]
+
+        def assertions() -> list[dict[str, Any]]:
+            made = []
+            for n in range(DISTINCT):
+                role = roles[n % ROLES]
+                shown = base64.b64encode(federation.response(f"builder-{n}", role, company)).decode()
+                made.append({"RoleArn": role, "PrincipalArn": company, "SAMLAssertion": shown})
+            return made
+
+        return {
+            "web-identity": Line("assume_role_with_web_identity", tokens, self.root, b"</SessionToken>"),
+            "saml": Line("assume_role_with_saml", assertions, self.root, b"</SessionToken>"),
+        }
 
 
 class Moto(Subject):
@@ -365,4 +445,4 @@ class SeaweedFS(Subject):
         return lines
 
 
-SUBJECTS: Final = (Floor, Locum, SeaweedFS, Moto)
+SUBJECTS: Final = (Floor, Locum, Federated, SeaweedFS, Moto)

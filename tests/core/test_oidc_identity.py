@@ -326,12 +326,16 @@ def test_a_source_identity_of_a_wrong_form_is_a_refusal(value: Any) -> None:
     assert refusal(**{SOURCE: value}) == message
 
 
+MEMBERS: Final = st.sampled_from(["principal_tags", "transitive_tag_keys", "organization_number", "k"])
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner)
+
+
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6) | st.just(ROLE),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["principal_tags", "transitive_tag_keys", "organization_number", "k"]), inner)
-    ),
+    nested,
     max_leaves=6,
 )
 

@@ -182,10 +182,12 @@ def test_a_key_verifies_nothing_for_an_algorithm_of_another_type() -> None:
             key.verify(algorithm, b"", b"")
 
 
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+
+
 JSON: Final = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
-    max_leaves=8,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8), nested, max_leaves=8
 )
 MEMBERS: Final = st.fixed_dictionaries(
     {"kid": st.just("k") | JSON, "kty": st.sampled_from(["RSA", "EC", "OKP", "oct"]) | JSON},
@@ -219,3 +221,19 @@ def test_keys_of_unusual_public_exponents_count() -> None:
     private = rsa.generate_private_key(3, 2048)
     made = jwk.JWK.from_pyca(private.public_key())
     assert read_jwk(json.loads(made.export_public())).key_type == "RSA"
+
+
+CERTIFICATE: Final = base64.b64decode(certificate("rsa"))
+
+
+@given(st.integers(0, len(CERTIFICATE) - 1), st.integers(1, 255))
+def test_a_certificate_with_another_byte_makes_a_key_or_none(place: int, change: int) -> None:
+    der = bytearray(CERTIFICATE)
+    der[place] ^= change
+    assert len(read_keys(key_set(public("rsa", x5c=[base64.b64encode(der).decode()])))) in (0, 1)
+
+
+def test_a_certificate_of_an_unknown_version_makes_no_key() -> None:
+    der = CERTIFICATE.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020131"), 1)
+    assert der != CERTIFICATE
+    assert len(read_keys(key_set(public("rsa", x5c=[base64.b64encode(der).decode()])))) == 0

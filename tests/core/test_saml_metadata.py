@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from datetime import UTC, datetime
 from typing import Final
 
@@ -290,3 +291,19 @@ def test_the_package_has_the_names_that_it_lists() -> None:
     assert all(getattr(saml, name) for name in saml.__all__)
     with pytest.raises(AttributeError):
         _ = saml.nothing
+
+
+@given(st.integers(0, len(idp.IDP.der) - 1), st.integers(1, 255))
+def test_a_certificate_with_another_byte_is_read_or_refused(place: int, change: int) -> None:
+    der = bytearray(idp.IDP.der)
+    der[place] ^= change
+    text = PLAIN.replace(base64.b64encode(idp.IDP.der).decode(), base64.b64encode(der).decode())
+    assert text != PLAIN
+    with contextlib.suppress(MetadataError):
+        read_metadata(text)
+
+
+def test_a_certificate_of_an_unknown_version_is_refused() -> None:
+    der = idp.IDP.der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020131"), 1)
+    text = PLAIN.replace(base64.b64encode(idp.IDP.der).decode(), base64.b64encode(der).decode())
+    assert reason(text) == "a certificate cannot be read"

@@ -20,10 +20,10 @@ CONTRACT: Final = frozenset({"api", "wire"})
 PURE: Final = frozenset({"policy", "core"})
 EDGES: Final = frozenset({"store", "guard", "server"})
 FACE: Final = "__init__"
-"""``locum/__init__.py`` itself: the version, and later the client's public face."""
+"""``locum/__init__.py`` itself: the version, and the client's public face."""
 
 MAY_IMPORT: Final[dict[str, frozenset[str]]] = {
-    FACE: frozenset({"client", "errors"}),
+    FACE: frozenset({"api", "client", "errors", "secret"}),
     **dict.fromkeys(VALUES, VALUES),
     "api": VALUES,
     "wire": VALUES | {"api"},

@@ -106,6 +106,8 @@ def perform(world: World, operation: tuple[str, str], who: Credentials | None, *
     if service == "sts":
         body = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}", "RoleSessionName": "session", "EncodedMessage": "x"}
         body |= {"Audience.member.1": "someone", "SigningAlgorithm": "ES384"}
+        body |= {"PrincipalArn": f"arn:aws:iam::{ACCOUNT}:saml-provider/{name}", "SAMLAssertion": "none"}
+        body |= {"WebIdentityToken": "none"}
         body |= {"AccessKeyId": "AKIAQNZGKIQY56JQ7WML", "Name": name, **given}
     else:
         body = parameters(name, Action=action, **given)

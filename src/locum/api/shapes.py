@@ -367,6 +367,26 @@ class Violation(NamedTuple):
 
 
 _NOT_NULL: Final = "Member must not be null"
+_PYTHON: Final[dict[Kind, tuple[tuple[type, ...], str]]] = {
+    Kind.TEXT: ((str, Secret), "a text"),
+    Kind.INTEGER: ((int,), "an integer"),
+    Kind.BOOLEAN: ((bool,), "a boolean"),
+    Kind.TIMESTAMP: ((datetime.datetime,), "a time"),
+    Kind.BLOB: ((bytes,), "bytes"),
+    Kind.LIST: ((tuple, list), "a tuple"),
+    Kind.MAP: ((dict,), "a dict"),
+}
+"""What a member's value is in Python, and how that is called: decoders always keep to it, callers may not."""
+
+
+def _mistyped(member: Member, value: Any) -> str | None:
+    """The constraint that a value of another type breaks."""
+    if member.kind is Kind.STRUCTURE:
+        shape = typing.cast("type[Shape]", member.shape)
+        return None if isinstance(value, shape) else f"Member must be a {shape.__name__}"
+    expected, called = _PYTHON[member.kind]
+    fits = isinstance(value, expected) and (member.kind is Kind.BOOLEAN or not isinstance(value, bool))
+    return None if fits else f"Member must be {called}"
 
 
 def _broken(value: Any, limits: Limits) -> list[str]:
@@ -422,6 +442,10 @@ def _violations(member: Member, value: Any, path: str, found: list[Violation]) -
         if member.required:
             found.append(Violation(path, "null", _NOT_NULL))
         return
+    mistyped = _mistyped(member, value)
+    if mistyped is not None:
+        found.append(Violation(path, None, mistyped))
+        return
     kind = member.kind
     if kind is Kind.TEXT or kind is Kind.INTEGER:
         for broken in _broken(value, member.limits):
@@ -442,6 +466,7 @@ def _list_violations(member: Member, value: tuple[Any, ...], path: str, found: l
         if member.required:
             found.append(Violation(path, "null", _NOT_NULL))
         return
+    mistyped = [broken for each in value if each is not None and (broken := _mistyped(element, each)) is not None]
     limits = member.limits
     if (limits.most is not None and len(value) > limits.most) or (
         limits.least is not None and len(value) < limits.least
@@ -451,10 +476,13 @@ def _list_violations(member: Member, value: tuple[Any, ...], path: str, found: l
             if limits.most is not None and len(value) > limits.most
             else f"greater than or equal to {limits.least}"
         )
-        found.append(Violation(path, f"'{_shown(member, value)}'", f"Member must have length {bound}"))
+        shown = None if mistyped else f"'{_shown(member, value)}'"
+        found.append(Violation(path, shown, f"Member must have length {bound}"))
     if element.kind is Kind.STRUCTURE:
         for number, each in enumerate(value, 1):
             _violations(element, each, f"{path}.{number}.member", found)
+    elif mistyped:
+        found.append(Violation(path, None, f"Member must satisfy constraint: [{mistyped[0]}]"))
     elif any(each is None or _broken(each, element.limits) for each in value):
         stated = _all_limits(element.limits)
         found.append(

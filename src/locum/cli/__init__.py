@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "sessions": ("locum.cli.sessions", "Revoke sessions before their end, and show what was revoked."),
     "audit": ("locum.cli.audit", "Follow and search the audit files: who did what as which role."),
     "explain": ("locum.cli.explain", "Explain why a request was refused."),
+    "doctor": ("locum.cli.doctor", "Say why a token or a SAML assertion opens no session."),
     "policy": ("locum.cli.policy", "Check policy documents, and measure session policies."),
     "simulate": ("locum.cli.simulate", "Say what policies allow, and why."),
     "health": ("locum.cli.health", "Ask a running server whether it is ready."),

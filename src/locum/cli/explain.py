@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import os
 import re
 import shutil
-import ssl
 import sys
-import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
-from urllib.parse import urlsplit
 
 import click
 import msgspec
 
 from locum.api.sts import DecodeAuthorizationMessageCommand
 from locum.cli.options import as_json, opened, settings_from, settings_options
+from locum.cli.remote import NoAnswer, Usage, ask, endpoint, endpoint_options, printable
 from locum.cli.report import complain, instant, result
 from locum.core.token import KeyRing, TokenNotIntact
 from locum.errors import AccessDenied, ServiceException
-from locum.http import Request
 from locum.policy.explanation import Explanation
 from locum.policy.render import render
-from locum.secret import Secret
 from locum.server.auditfile import audit_files, lines_backwards, recovered
 from locum.server.denials import Message, document, open_message
 from locum.server.ring import load_ring
-from locum.wire.answer import UnreadableAnswer, decode_error, decode_response
-from locum.wire.query import encode_command, encode_form
-from locum.wire.sigv4 import Credentials, sign
 
 __all__ = ["command"]
 
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_LONGEST_ANSWER: Final = 4_194_304
-"""Bytes of a server's answer that are read."""
 _WIDTH: Final = 110
 _DENIED: Final = 3
 
@@ -62,12 +51,7 @@ class _NotFound(Exception):
 @settings_options("data", "wrapping_key_command", "audit_file")
 @click.command("explain")
 @click.argument("what", metavar="REQUEST_ID|MESSAGE")
-@click.option(
-    "--endpoint-url",
-    metavar="URL",
-    help="Let this server decode the message, with the credentials of the environment.  [AWS_ENDPOINT_URL]",
-)
-@click.option("--region", metavar="REGION", help="Region to sign for.  [AWS_REGION]")
+@endpoint_options("decode the message")
 @as_json
 def command(what: str, endpoint_url: str | None, region: str | None, as_json: bool, **options: Any) -> int:
     """Explain a refused request: policy, statement, element, both values, and what would have allowed it.
@@ -81,10 +65,10 @@ def command(what: str, endpoint_url: str | None, region: str | None, as_json: bo
     try:
         found = _find(what.strip(), endpoint_url, region, options)
     except AccessDenied as error:
-        complain(_printable(error.message), "an administrator of the account can allow sts:DecodeAuthorizationMessage")
+        complain(printable(error.message), "an administrator of the account can allow sts:DecodeAuthorizationMessage")
         return _DENIED
     except ServiceException as error:
-        complain(_printable(str(error)), "it may be damaged, older than seven days, or another account's")
+        complain(printable(str(error)), "it may be damaged, older than seven days, or another account's")
         return 1
     except _NotFound as error:
         complain(str(error), error.hint)
@@ -99,10 +83,9 @@ def command(what: str, endpoint_url: str | None, region: str | None, as_json: bo
 def _find(what: str, endpoint_url: str | None, region: str | None, options: dict[str, Any]) -> _Found:
     by_id = _REQUEST_ID.match(what) is not None
     if endpoint_url is not None and (by_id or options.get("data") is not None):
-        raise _usage("a server decodes messages only", "give a message and --endpoint-url, or --data alone")
+        raise Usage("a server decodes messages only", "give a message and --endpoint-url, or --data alone")
     if not by_id and options.get("data") is None:
-        environment = os.environ
-        url = endpoint_url or environment.get("AWS_ENDPOINT_URL_STS") or environment.get("AWS_ENDPOINT_URL")
+        url = endpoint(endpoint_url)
         if url:
             return _decoded(what, url, region)
     if by_id:
@@ -162,7 +145,7 @@ def _recorded(path: Path, request_id: str) -> str:
     refusal = line.additional.authorization
     if refusal is None:
         answer = f"refused, but by no policy: {line.code}: {line.text}" if line.code else "answered, not refused"
-        raise _NotFound(f"request {request_id} was {_printable(answer)}")
+        raise _NotFound(f"request {request_id} was {printable(answer)}")
     if not refusal.message:
         raise _NotFound(
             f"request {request_id} was refused, and no explanation could be kept", "the server's log says why"
@@ -187,14 +170,14 @@ def _line_of(file: BinaryIO, request_id: str) -> _Line | None:
 
 
 def _decoded(message: str, url: str, region: str | None) -> _Found:
-    environment = os.environ
-    region = region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     try:
-        answer = _send(url, message, _credentials(environment), region)
-        decoded = json.loads(answer)
+        answer = ask(url, DecodeAuthorizationMessageCommand(encoded_message=message), region)
+        decoded = json.loads(answer.decoded_message)
         if not isinstance(decoded, dict):
             raise ValueError("the decoded message is no document")
-    except (OSError, HTTPException, ValueError, UnreadableAnswer) as error:
+    except NoAnswer as error:
+        raise _NotFound(str(error), "is the URL right, and the server running?") from None
+    except ValueError as error:
         raise _NotFound(f"{url} gave no answer: {error}", "is the URL right, and the server running?") from None
     return _Found(decoded, _explanation_in(decoded))
 
@@ -209,71 +192,6 @@ def _explanation_in(decoded: dict[str, Any]) -> Explanation | None:
     return None
 
 
-def _send(url: str, message: str, credentials: Credentials, region: str) -> str:
-    """The decoded message; the errors of the service are raised as they are."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or parts.hostname is None or parts.username is not None:
-        raise _usage(f"{url!r} is not the URL of a server", "it looks like http://127.0.0.1:8380")
-    command = DecodeAuthorizationMessageCommand(encoded_message=message)
-    request = sign(
-        Request(
-            "POST",
-            "/",
-            "",
-            (("host", parts.netloc), ("content-type", "application/x-www-form-urlencoded; charset=utf-8")),
-            encode_form(encode_command(command)),
-        ),
-        credentials,
-        service="sts",
-        region=region,
-        now=time.time(),
-    )
-    connection: HTTPConnection
-    if parts.scheme == "https":
-        trusted = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
-        connection = HTTPSConnection(parts.hostname, parts.port, timeout=30, context=trusted)
-    else:
-        connection = HTTPConnection(parts.hostname, parts.port, timeout=30)
-    try:
-        connection.request("POST", "/", request.body, dict(request.headers))
-        answer = connection.getresponse()
-        body = answer.read(_LONGEST_ANSWER)
-        if answer.status != 200:
-            raise decode_error(answer.status, body, answer.headers.get("content-type", ""))
-        return decode_response(body, DecodeAuthorizationMessageCommand).decoded_message
-    finally:
-        connection.close()
-
-
-def _credentials(environment: Mapping[str, str]) -> Credentials:
-    """The credentials of the environment, else of the shared credentials file (AWS_PROFILE chooses the profile)."""
-    source: Mapping[str, str] = {name.lower(): environment[name] for name in environment if name.startswith("AWS_")}
-    if "aws_access_key_id" not in source:
-        shared = environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
-        path, profile = Path(shared).expanduser(), environment.get("AWS_PROFILE") or "default"
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError):
-            raise _usage(f"{path} is not a credentials file", "it has lines like aws_access_key_id = …") from None
-        source = parser[profile] if parser.has_section(profile) else {}
-    key_id, secret = source.get("aws_access_key_id"), source.get("aws_secret_access_key")
-    if not key_id or not secret:
-        raise _usage("there are no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name --data")
-    token = source.get("aws_session_token")
-    return Credentials(key_id, Secret(secret), Secret(token) if token else None)
-
-
-class _Usage(click.UsageError):
-    def __init__(self, text: str, hint: str) -> None:
-        super().__init__(text)
-        self.hint = hint
-
-
-def _usage(text: str, hint: str) -> _Usage:
-    return _Usage(text, hint)
-
-
 # The tree
 
 
@@ -281,12 +199,7 @@ def _tree(request: Mapping[str, Any], explanation: Explanation) -> str:
     on_terminal = sys.stdout.isatty()
     color = on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     width = shutil.get_terminal_size().columns if on_terminal else _WIDTH
-    heading = f"request {_printable(str(request['id']))}, {instant(int(request['time']))}"
+    heading = f"request {printable(str(request['id']))}, {instant(int(request['time']))}"
     if request["shortened"]:
         heading += " (shortened to fit into the message)"
     return f"{heading}\n{render(explanation, color=color, width=width).rstrip()}"
-
-
-def _printable(text: str) -> str:
-    """Text of elsewhere without anything that a terminal would obey."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -283,7 +283,7 @@ def read_jwk(jwk: Mapping[str, Any]) -> PublicKey:
             raise JoseError("its type is none that verifies")
         if "x5c" in jwk and _certified(jwk["x5c"]) != found:
             raise JoseError("its certificate is for another key")
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise JoseError(str(error) if type(error) is JoseError else "its numbers are those of no key") from None
     return key
 

@@ -238,7 +238,8 @@ def verify(
         _refuse(trail, "algorithm", NO_KEY, expected=_listed([*ALGORITHMS, *rules.extra_algorithms]), found=algorithm)
     _passed(trail, "algorithm", algorithm)
     if not _same_issuer(read.issuer, issuer) or (read.issuer.startswith("http://") and not rules.loopback_http):
-        raise _failed(trail, "issuer", unknown_provider(read.issuer), expected=issuer, found=read.issuer)
+        expected = issuer if rules.loopback_http else issuer.replace("http://", "https://", 1)
+        raise _failed(trail, "issuer", unknown_provider(read.issuer), expected=expected, found=read.issuer)
     _passed(trail, "issuer", read.issuer)
     _check_signature(read, keys, trail)
     members = compact.payload

@@ -31,6 +31,7 @@ from locum.errors import (
     ValidationError,
 )
 from locum.http import Request
+from locum.policy import Effect
 from locum.policy.explain import explain
 from locum.policy.explanation import Explanation
 from locum.server.authorization import authorize_by_proof
@@ -221,8 +222,9 @@ def _session(call: Call[Any], command: Any, proof: Proof, checks: tuple[Check, .
         explanation = None
         if isinstance(refusal, Denied):
             explanation = explain(refusal.ask, refusal.policies)
-            effect = refusal.decision.effect.value
-            trail.note("trust policy", False, expected=f"allows {refusal.ask.action}", found=effect)
+            denies = refusal.decision.effect is Effect.EXPLICIT_DENY
+            found = "denies it" if denies else "does not allow it"
+            trail.note("trust policy", False, expected=f"allows {refusal.ask.action}", found=found)
         elif holder is not None:
             trail.note("trust policy", False, expected="a role for identity providers", found="a reserved name")
         return Outcome((*checks, *_shown(trail.checks)), error, explanation)

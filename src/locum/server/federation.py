@@ -53,6 +53,9 @@ _NO_SAML: Final = "AssumeRoleWithSAML is not available: this server needs the ex
 SPENT: Final = "The assertion was used before, and this provider's open one session each"
 """The refusal of an assertion that opened its one session."""
 _METADATA_KEPT: Final = 64
+_QUICK_ASSERTION: Final = 20_000
+"""Characters of an assertion that is verified on the event loop, in about a millisecond: the way to a thread and back
+costs as much, and the thread would hold the interpreter meanwhile all the same."""
 
 
 def _assumable(call: Call[Any]) -> None:
@@ -181,6 +184,8 @@ def prove_assertion(
     if provider is None or not known:
         raise saml.provider_unknown(call.request_id)
     rules = providers.saml(provider_arn)
+    if len(assertion) > _QUICK_ASSERTION or provider.private_keys or rules.single_use:
+        call.off_the_loop()
     verified = saml.verify(
         assertion.reveal(),
         saml.Expected(
@@ -207,7 +212,7 @@ def prove_assertion(
     return Proof(identity, identity.session_name or "", id, spent)
 
 
-@handles(sts.AssumeRoleWithSAMLCommand, before=_assumable, proof=_assertion)
+@handles(sts.AssumeRoleWithSAMLCommand, cached=True, before=_assumable, proof=_assertion)
 def assume_role_with_saml(call: Call[sts.AssumeRoleWithSAMLCommand]) -> sts.AssumeRoleWithSAMLResponse:
     """A session of the role for the subject of an assertion (area SAML)."""
     session, user, credentials, packed = _issued(call)

@@ -177,7 +177,7 @@ class _Chosen(Generic[Table]):
         if tables:
             from locum.policy.patterns import any_of, text_template
 
-            self._rules += [(any_of([text_template(each.provider, variables=False)]), each) for each in tables]
+            self._rules.extend((any_of([text_template(each.provider, variables=False)]), each) for each in tables)
 
     def of(self, provider: str) -> Table | None:
         for matches, table in self._rules:

@@ -146,6 +146,11 @@ class Call(Generic[CommandType]):
             raise Miss
         return self.store_
 
+    def off_the_loop(self) -> None:
+        """Go on in a thread, where what takes long may be done; Miss on the event loop."""
+        if self.store_ is None:
+            raise Miss
+
     @property
     def ring(self) -> KeyRing:
         """The keys that seal what the call issues."""

@@ -111,7 +111,7 @@ def _certificate(text: str) -> bytes:
         _ = certificate.extensions, certificate.not_valid_before_utc
     except x509.DuplicateExtension:
         raise MetadataError("a certificate repeats an extension") from None
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.UnsupportedGeneralNameType):
         raise MetadataError("a certificate cannot be read") from None
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size not in _RSA_BITS:

@@ -1,0 +1,332 @@
+"""The blocking driver: performs a flow's effects in the thread that asks."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import logging
+import os
+import random
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from locum.client.effects import (
+    Effect,
+    Flow,
+    Monotonic,
+    Now,
+    Prompt,
+    Random,
+    ReadFile,
+    Run,
+    Send,
+    Sleep,
+    Spawn,
+    Wait,
+)
+from locum.client.failures import (
+    AnswerTooLarge,
+    CertificateFailure,
+    ConfigurationFailure,
+    ConnectionFailure,
+    CredentialsFailure,
+    RunFailed,
+    TimedOut,
+)
+from locum.client.proxies import Proxies
+from locum.http import Response
+
+if TYPE_CHECKING:
+    import ssl
+
+    import urllib3
+
+__all__ = ["Blocking", "ask", "read_file", "run_program", "tls_context"]
+
+Result = TypeVar("Result")
+
+_CHUNK: Final = 1 << 16
+_ERRORS: Final = 4000
+_MAX_POOLS: Final = 16
+_log: Final = logging.getLogger("locum.client")
+
+
+class Blocking:
+    """Performs flows one effect after another; any number of threads may use it at once.
+
+    ``prompt`` asks a person; without it the terminal is asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        proxies: Proxies | None = None,
+        ca_bundle: str | None = None,
+        prompt: Callable[[str], str] | None = None,
+        connections: int = 50,
+    ) -> None:
+        self._proxies = proxies or Proxies()
+        self._ca_bundle = ca_bundle
+        self._prompt = prompt or ask
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[str, str | None], urllib3.HTTPConnectionPool | urllib3.ProxyManager] = {}
+        self._owner = os.getpid()
+
+    def run(self, flow: Generator[Effect[Any], Any, Result]) -> Result:
+        """Perform a flow to its end: its result, or what it raises."""
+        perform = _PERFORM
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    result = perform[type(effect)](self, effect)
+                except BaseException as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(result)
+        except StopIteration as end:
+            value: Result = end.value
+            return value
+
+    def close(self) -> None:
+        """Close all connections; later requests open new ones."""
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            _close(pool)
+
+    def _send(self, effect: Send) -> Response:
+        import urllib3
+
+        deadline = None if effect.total is None else time.monotonic() + effect.total
+        request = effect.request
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        proxy = self._proxies.for_origin(effect.origin) if effect.proxied else None
+        pool = self._pool(effect.origin, proxy)
+        try:
+            answer = pool.urlopen(
+                request.method,
+                target if proxy is None else effect.origin + target,
+                body=request.body or None,
+                headers=request.lines,
+                redirect=False,
+                retries=_no_retries(),
+                preload_content=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(connect=effect.connect, read=effect.read, total=effect.total),
+            )
+            try:
+                body = self._body(answer, effect, deadline)
+            except BaseException:
+                answer.close()
+                raise
+            answer.release_conn()
+            headers = tuple([(name.lower(), value) for name, value in answer.headers.iteritems()])
+            return Response(answer.status, headers, body)
+        except urllib3.exceptions.NewConnectionError as error:
+            raise ConnectionFailure(f"{effect.origin}: no connection: {type(error).__name__}") from error
+        except urllib3.exceptions.TimeoutError as error:
+            raise TimedOut(f"{effect.origin}: no answer in time") from error
+        except urllib3.exceptions.SSLError as error:
+            raise _tls_failure(effect.origin, error) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ConnectionFailure(f"{effect.origin}: {type(error).__name__}") from error
+
+    def _body(self, answer: urllib3.BaseHTTPResponse, effect: Send, deadline: float | None) -> bytes:
+        chunks, size = [], 0
+        # Reading on to the empty end is what finds out that an answer was cut off.
+        while chunk := answer.read(effect.most + 1) if deadline is None else answer.read1(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > effect.most:
+                raise AnswerTooLarge(f"{effect.origin}: the answer has more than {effect.most} bytes")
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimedOut(f"{effect.origin}: the answer was not complete in time")
+        return b"".join(chunks)
+
+    def _pool(self, origin: str, proxy: str | None) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
+        with self._lock:
+            if self._owner != os.getpid():
+                # Connections are the parent's after a fork: two processes must not speak on one.
+                self._pools, self._owner = {}, os.getpid()
+            pool = self._pools.get((origin, proxy))
+            if pool is None:
+                while len(self._pools) >= _MAX_POOLS:
+                    _close(self._pools.pop(next(iter(self._pools))))
+                pool = self._pools[origin, proxy] = self._make_pool(origin, proxy)
+            return pool
+
+    def _make_pool(self, origin: str, proxy: str | None) -> urllib3.HTTPConnectionPool | urllib3.ProxyManager:
+        import urllib3
+
+        arguments: dict[str, Any] = {"maxsize": self._connections}
+        if origin.startswith("https:") or (proxy or "").startswith("https:"):
+            arguments["ssl_context"] = tls_context(self._ca_bundle)
+        if proxy is None:
+            return urllib3.connection_from_url(origin, **arguments)
+        return urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **arguments)
+
+    def _spawn(self, effect: Spawn) -> None:
+        threading.Thread(target=self._behind, args=(effect.flow,), name="locum-behind", daemon=True).start()
+
+    def _behind(self, flow: Flow[Any]) -> None:
+        try:
+            self.run(flow)
+        except Exception as error:
+            _log.warning("what ran behind a call failed: %s", error)
+
+    def _wait(self, effect: Wait) -> Any:
+        from concurrent.futures import wait
+
+        if not wait([effect.future], effect.timeout).done:
+            raise TimedOut("what another call is doing was not done in time")
+        return effect.future.result()
+
+
+_PERFORM: Final[dict[type, Callable[[Blocking, Any], Any]]] = {
+    Send: Blocking._send,
+    Sleep: lambda _, effect: time.sleep(effect.seconds),
+    Now: lambda _, effect: time.time(),
+    Monotonic: lambda _, effect: time.monotonic(),
+    Random: lambda _, effect: random.random(),  # noqa: S311 - jitter and request ids
+    Run: lambda _, effect: run_program(effect),
+    Prompt: lambda blocking, effect: blocking._prompt(effect.text),
+    ReadFile: lambda _, effect: read_file(effect),
+    Wait: Blocking._wait,
+    Spawn: Blocking._spawn,
+}
+"""Effect → how it is performed."""
+
+
+def _close(pool: urllib3.HTTPConnectionPool | urllib3.ProxyManager) -> None:
+    import urllib3
+
+    if isinstance(pool, urllib3.ProxyManager):
+        pool.clear()
+    else:
+        pool.close()
+
+
+@functools.cache
+def _no_retries() -> urllib3.Retry:
+    """Neither redirects nor retries by the transport: both are the flow's business."""
+    import urllib3
+
+    return urllib3.Retry(total=False, redirect=False)
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    from urllib.parse import unquote, urlsplit
+
+    import urllib3
+
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    return dict(
+        urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+    )  # fmt: skip
+
+
+def _tls_failure(origin: str, error: Exception) -> ConnectionFailure:
+    import ssl
+
+    cause: BaseException | None = error
+    for _ in range(8):
+        if cause is None or isinstance(cause, ssl.SSLCertVerificationError):
+            break
+        cause = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else cause.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return CertificateFailure(f"{origin}: the certificate is not trusted: {cause.verify_message}")
+    return ConnectionFailure(f"{origin}: TLS failed: {type(error).__name__}")
+
+
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """TLS 1.2 or newer with the system's trusted certificates, or those of a file.
+
+    ConfigurationFailure where the file cannot be used.
+    """
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:
+        raise ConfigurationFailure(f"ca_bundle: {ca_bundle}: no certificates can be read from it: {error}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def ask(text: str) -> str:
+    """Ask at the terminal without echo; CredentialsFailure where there is none."""
+    if not sys.stdin or not sys.stdin.isatty():
+        raise CredentialsFailure(f"there is no terminal for {text.strip()!r}; give the client a prompt")
+    try:
+        return getpass.getpass(text)
+    except EOFError:
+        raise CredentialsFailure("nothing was entered") from None
+
+
+def read_file(effect: ReadFile) -> bytes:
+    """The bytes of a file, as :class:`~locum.client.effects.ReadFile` says."""
+    with open(effect.path, "rb") as file:  # noqa: PTH123 - what a profile names is a text
+        data = file.read(effect.most + 1)
+    if len(data) > effect.most:
+        raise OSError(f"{effect.path}: the file has more than {effect.most} bytes")
+    return data
+
+
+def run_program(effect: Run) -> bytes:
+    """The output of a program, as :class:`~locum.client.effects.Run` says."""
+    name = effect.argv[0] if effect.argv else ""
+    try:
+        program = subprocess.Popen(  # noqa: S603 - without a shell; what is run is the user's own setting
+            effect.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except (OSError, ValueError, IndexError) as error:
+        raise RunFailed(f"{name}: cannot be run: {error}", status=None) from None
+    with program:
+        try:
+            output, errors = _outputs(program, effect)
+        except BaseException:
+            program.kill()
+            raise
+        status = program.wait()
+    if status:
+        raise RunFailed(f"{name}: exit status {status}", status=status, errors=_shown(errors))
+    return output
+
+
+def _outputs(program: subprocess.Popen[bytes], effect: Run) -> tuple[bytes, bytes]:
+    deadline = time.monotonic() + effect.timeout
+    streams: dict[IO[bytes], bytearray] = {stream: bytearray() for stream in (program.stdout, program.stderr) if stream}
+    with selectors.DefaultSelector() as selector:
+        for stream in streams:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(max(deadline - time.monotonic(), 0))
+            if not ready:
+                raise RunFailed(f"{effect.argv[0]}: not done after {effect.timeout:g} s", status=None)
+            for key, _ in ready:
+                stream = cast("IO[bytes]", key.fileobj)
+                chunk = os.read(key.fd, _CHUNK)
+                if not chunk:
+                    selector.unregister(stream)
+                streams[stream] += chunk
+                if len(streams[stream]) > effect.most:
+                    raise RunFailed(f"{effect.argv[0]}: wrote more than {effect.most} bytes", status=None)
+    output, errors = streams.values()
+    try:
+        program.wait(max(deadline - time.monotonic(), 0.1))
+    except subprocess.TimeoutExpired:
+        raise RunFailed(f"{effect.argv[0]}: not done after {effect.timeout:g} s", status=None) from None
+    return bytes(output), bytes(errors)
+
+
+def _shown(errors: bytes) -> str:
+    return errors[:_ERRORS].decode("utf-8", "replace").strip()
