@@ -62,7 +62,6 @@ __all__ = [
     "RegionDisabledException",
     "RequestExpired",
     "STSServiceException",
-    "SerializationException",
     "ServiceAccessNotEnabledException",
     "ServiceException",
     "ServiceFailureException",
@@ -216,13 +215,6 @@ class RequestExpired(ServiceException):
     """The request is too old (STS-E-T28)."""
 
     code = "RequestExpired"
-    status = 400
-
-
-class SerializationException(ServiceException):
-    """The JSON document of a request cannot be read (ORG-GEN-001)."""
-
-    code = "SerializationException"
     status = 400
 
 
@@ -543,7 +535,6 @@ ERRORS: Final[dict[str, type[ServiceException]]] = {
         MissingParameter,
         OptInRequired,
         RequestExpired,
-        SerializationException,
         ServiceUnavailable,
         SignatureDoesNotMatch,
         Throttling,

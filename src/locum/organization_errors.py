@@ -53,6 +53,7 @@ __all__ = [
     "PolicyTypeNotEnabledException",
     "ResourcePolicyNotFoundException",
     "RootNotFoundException",
+    "SerializationException",
     "ServiceException",
     "SourceParentNotFoundException",
     "TargetNotFoundException",
@@ -354,6 +355,12 @@ class MissingAuthenticationTokenException(OrganizationsServiceException):
     code = "MissingAuthenticationTokenException"
 
 
+class SerializationException(OrganizationsServiceException):
+    """The JSON document of a request cannot be read."""
+
+    code = "SerializationException"
+
+
 class UnknownOperationException(OrganizationsServiceException):
     """No such operation."""
 
@@ -415,6 +422,7 @@ ORGANIZATIONS_ERRORS: Final[Mapping[str, type[errors.ServiceException]]] = {
             IncompleteSignatureException,
             InvalidSignatureException,
             MissingAuthenticationTokenException,
+            SerializationException,
             UnknownOperationException,
             UnrecognizedClientException,
         )

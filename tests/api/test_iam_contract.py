@@ -19,6 +19,7 @@ from locum.api.iam import (
     access_keys,
     account,
     credential_report,
+    delegation,
     groups,
     instance_profiles,
     last_accessed,
@@ -29,6 +30,7 @@ from locum.api.iam import (
     outbound,
     policies,
     roles,
+    root_access,
     saml_providers,
     service_linked_roles,
     simulation,
@@ -70,6 +72,7 @@ CREATING: Final = frozenset({
     "CreateGroup",
     "CreateInstanceProfile",
     "CreateServiceLinkedRole",
+    "CreateDelegationRequest",
 })  # fmt: skip
 
 LEFT_OUT: Final = cast("Any", None)
@@ -172,6 +175,8 @@ def test_the_table_holds_the_commands_of_every_family_once() -> None:
         *other_credentials.COMMANDS,
         *service_linked_roles.COMMANDS,
         *last_accessed.COMMANDS,
+        *root_access.COMMANDS,
+        *delegation.COMMANDS,
     )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
@@ -227,6 +232,12 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
             "ListServerCertificates",
             "GetServiceLastAccessedDetails",
             "GetServiceLastAccessedDetailsWithEntities",
+            "EnableOrganizationsRootCredentialsManagement",
+            "EnableOrganizationsRootSessions",
+            "DisableOrganizationsRootCredentialsManagement",
+            "DisableOrganizationsRootSessions",
+            "ListOrganizationsFeatures",
+            "ListDelegationRequests",
             "SimulateCustomPolicy",
             "GetContextKeysForCustomPolicy",
         )

@@ -20,6 +20,7 @@ ACCOUNT = Account(id="111122223333", name="ops", created=0)
         ("AccessKeysPerUser", 2, 2),
         ("AccountsPerOrganization", 10, 100_000),
         ("ClientIdsPerOpenIdConnectProvider", 100, 100),
+        ("DelegationRequestsPerAccount", 100, 1_000),
         ("GroupPolicySize", 5_120, 5_120),
         ("GroupsPerAccount", 300, 500),
         ("GroupsPerUser", 10, 10),
@@ -49,7 +50,7 @@ ACCOUNT = Account(id="111122223333", name="ops", created=0)
 def test_a_new_account_has_the_default_which_can_be_raised_to_the_maximum(
     name: str, default: int, maximum: int
 ) -> None:
-    assert len(LIMITS) == 28
+    assert len(LIMITS) == 29
     assert limit(None, name) == limit(ACCOUNT, name) == default
     assert limit(with_limits(ACCOUNT, {name: maximum}), name) == maximum
     with pytest.raises(LimitError, match=f"{name} can be 0 to {maximum}"):

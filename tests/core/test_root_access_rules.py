@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import pytest
 
+from locum.core.delegation import TradeIn
 from locum.core.organization import OrgFacts
 from locum.core.root_access import CREDENTIALS, SERVICE, SESSIONS, TASKS, is_within_reach, may_open
 from locum.core.session import MAXIMUM_LIFETIME, Federation, FederationKind, Session, SessionKind
-from locum.core.token import KeyRing, SealingKey, TokenNotIntact
+from locum.core.token import KeyRing, Purpose, SealingKey, TokenNotIntact
 from locum.secret import Secret
 
 MANAGEMENT: Final = "111122223333"
@@ -120,3 +123,34 @@ def test_what_no_root_task_session_holds_does_not_open(changes: dict[str, Any]) 
     token = RING.seal_session(msgspec.structs.replace(GOOD, **changes), bytes(12))
     with pytest.raises(TokenNotIntact):
         RING.open_session(token)
+
+
+FOLDER: Final = Path(__file__).parents[1] / "vectors" / "tokens"
+STORED: Final[dict[str, Any]] = json.loads((FOLDER / "v1_root.json").read_text())
+OLDEST: Final[dict[str, Any]] = json.loads((FOLDER / "v1.json").read_text())
+STORED_RING: Final = KeyRing(
+    SealingKey(each["id"], each["created"], bytes.fromhex(each["secret"])) for each in OLDEST["ring"]
+)
+
+
+@pytest.mark.parametrize("vector", STORED["sessions"], ids=lambda each: str(each["name"]))
+def test_stored_root_task_sessions_open_with_their_claims(vector: dict[str, Any]) -> None:
+    claims = vector["claims"]
+    opened = STORED_RING.open_session(vector["token"])
+    assert opened.kind is SessionKind.ROOT_TASK
+    assert opened.secret.reveal() == claims["secret"]
+    for name in ("access_key_id", "account", "principal_id", "issued", "expires", "source_identity", "policy"):
+        assert getattr(opened, name) == claims[name]
+    assert [*opened.policy_arns] == claims["policy_arns"]
+    assert [*opened.lineage] == claims["lineage"]
+
+
+@pytest.mark.facts("R14")
+def test_stored_trade_in_tokens_open_and_are_nothing_else() -> None:
+    for vector in STORED["trade_in_tokens"]:
+        opened = STORED_RING.open(Purpose.TRADE_IN_TOKEN, vector["token"])
+        expected = TradeIn(vector["request"], vector["requestor"], vector["finalized"])
+        assert msgspec.msgpack.decode(opened, type=TradeIn) == expected
+        for purpose in set(Purpose) - {Purpose.TRADE_IN_TOKEN}:
+            with pytest.raises(TokenNotIntact, match="another purpose"):
+                STORED_RING.open(purpose, vector["token"])

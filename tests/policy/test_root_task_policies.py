@@ -31,7 +31,8 @@ TASKS: Final = {
     "IAMCreateRootUserPassword": ("iam", "CreateLoginProfile GetLoginProfile"),
     "IAMDeleteRootUserCredentials": (
         "iam",
-        "DeleteAccessKey DeleteSigningCertificate DeleteLoginProfile DeactivateMFADevice DeleteVirtualMFADevice " + READ,
+        "DeleteAccessKey DeleteSigningCertificate DeleteLoginProfile DeactivateMFADevice DeleteVirtualMFADevice "
+        + READ,
     ),
     "S3UnlockBucketPolicy": ("s3", "DeleteBucketPolicy PutBucketPolicy GetBucketPolicy ListAllMyBuckets"),
     "SQSUnlockQueuePolicy": ("sqs", "SetQueueAttributes GetQueueAttributes ListQueues GetQueueUrl"),
@@ -44,13 +45,24 @@ FACTS: Final = {
     "SQSUnlockQueuePolicy": ("POL-RT-014", "STS-ROOT-T05"),
 }
 EVERYTHING: Final = [f"{service}:{action}" for service, actions in TASKS.values() for action in actions.split()]
-OTHERS: Final = ["iam:CreateUser", "iam:CreateAccessKey", "s3:GetObject", "sqs:SendMessage", "ec2:RunInstances", "sts:X"]
+OTHERS: Final = [
+    "iam:CreateUser",
+    "iam:CreateAccessKey",
+    "s3:GetObject",
+    "sqs:SendMessage",
+    "ec2:RunInstances",
+    "sts:X",
+]
 SHIPPED: Final = {each.name: each for each in AWS_MANAGED_POLICIES if each.path == ROOT_TASKS}
 
 
 def effect(name: str, action: str, resource: str, principal: Principal = ROOT, **context: str) -> Effect:
     policies = Policies(session=(load(SHIPPED[name].document, PolicyKind.MANAGED, name),))
-    keys = principal_context(principal) | {key.replace("_", ":"): value for key, value in context.items()}
+    keys = (
+        principal_context(principal)
+        | {"aws:resourceaccount": ACCOUNT}
+        | {key.replace("_", ":"): value for key, value in context.items()}
+    )
     return decide(Ask(principal, action, resource, ACCOUNT, keys), policies).effect
 
 
@@ -63,7 +75,9 @@ def test_there_are_five_and_all_they_say_is_no() -> None:
         statements = parse(shipped.document).statements
         assert {each.effect for each in statements} == {"Deny"}
         assert statements[0].sid == "DenyAllOtherActionsOnAnyResource"
-        assert len({each.sid for each in statements}) == len(statements) == len(json.loads(shipped.document)["Statement"])
+        assert (
+            len({each.sid for each in statements}) == len(statements) == len(json.loads(shipped.document)["Statement"])
+        )
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.facts(*FACTS[name])) for name in TASKS])
@@ -76,7 +90,9 @@ def test_a_task_leaves_its_own_actions_on_the_root_user(name: str) -> None:
         found = effect(name, action, own)
         assert found is (Effect.ALLOW if action in left | summary else Effect.EXPLICIT_DENY), action
     if service == "iam":
-        elsewhere = {action for action in left if effect(name, action, ARN.replace("root", "user/alice")) is Effect.ALLOW}
+        elsewhere = {
+            action for action in left if effect(name, action, ARN.replace("root", "user/alice")) is Effect.ALLOW
+        }
         assert elsewhere == set()
         assert (effect(name, "iam:GetAccountSummary", "*") is Effect.ALLOW) is bool(summary)
 

@@ -15,9 +15,11 @@ from locum.server.handlers import HANDLERS
 from locum.wire.json import CONTENT_TYPE
 from locum.wire.sigv4 import Credentials, sign
 
-from .conftest import ACCOUNT, HOST, World, document
+from .conftest import ACCOUNT, HOST, OTHER, World, document
 from .saml_documents import metadata
 
+TASK: Final = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
+REQUEST: Final = "a-request-that-is-not-there"
 JOB: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 FORM: Final = ("content-type", "application/x-www-form-urlencoded")
 ALL: Final = {"Action": "*", "Resource": "*"}
@@ -79,6 +81,11 @@ def parameters(name: str, **given: str) -> dict[str, str]:
         "JobId": JOB,
         "ServiceNamespace": "iam",
         "ServiceNamespaces.member.1": "iam",
+        "DelegationRequestId": REQUEST,
+        "Permissions.PolicyTemplateArn": policy,
+        "RequestorWorkflowId": "a workflow",
+        "NotificationChannel": "nowhere",
+        "SessionDuration": "900",
     } | given
 
 
@@ -107,7 +114,8 @@ def perform(world: World, operation: tuple[str, str], who: Credentials | None, *
         body = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}", "RoleSessionName": "session", "EncodedMessage": "x"}
         body |= {"Audience.member.1": "someone", "SigningAlgorithm": "ES384"}
         body |= {"PrincipalArn": f"arn:aws:iam::{ACCOUNT}:saml-provider/{name}", "SAMLAssertion": "none"}
-        body |= {"WebIdentityToken": "none"}
+        body |= {"WebIdentityToken": "none", "TradeInToken": "none", "DelegationRequestId": REQUEST}
+        body |= {"TargetPrincipal": OTHER, "TaskPolicyArn.arn": TASK}
         body |= {"AccessKeyId": "AKIAQNZGKIQY56JQ7WML", "Name": name, **given}
     else:
         body = parameters(name, Action=action, **given)

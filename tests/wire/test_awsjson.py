@@ -19,7 +19,7 @@ from locum.api.organizations.accounts import CreateAccountCommand, DescribeAccou
 from locum.api.organizations.policies import ListPoliciesCommand
 from locum.api.organizations.units import CreateOrganizationalUnitCommand, TagResourceCommand
 from locum.api.shapes import Command, Shape, members, violations
-from locum.errors import SerializationException, ServiceException
+from locum.errors import ServiceException
 from locum.organization_errors import (
     ORGANIZATIONS_ERRORS,
     AccessDeniedException,
@@ -30,6 +30,7 @@ from locum.organization_errors import (
     InvalidSignatureException,
     MissingAuthenticationTokenException,
     OrganizationsServiceException,
+    SerializationException,
     TooManyRequestsException,
     UnknownOperationException,
     UnrecognizedClientException,

@@ -34,7 +34,7 @@ COMMANDS: Final = [
     if not contract.service.target
 ]
 SAMPLES: Final = (
-    *("/", "/a/", "/a/b/", "v1", "v20.x", "1", "123456789012"),
+    *("/", "/a/", "/a/b/", "v1", "v20.x", "1", "123456789012", "https://a.example/b?c=d#e"),
     *("o-ab12cd34ef", "r-ab12", "ou-ab12-ab12cd34", "p-ab12cd34ef", "car-ab12cd34", "root@example.com"),
     *(
         "o-ab12cd34ef/r-ab12/",

@@ -6,6 +6,8 @@ session it buys are ours, since AWS's are for its partners alone (docs/delegatio
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,6 +28,7 @@ __all__ = [
     "EXPIRED",
     "FINALIZED",
     "MAXIMUM_POLICY",
+    "MAXIMUM_TEXTS",
     "PENDING",
     "REJECTED",
     "UNASSIGNED",
@@ -49,6 +52,9 @@ EXPIRED: Final = "EXPIRED"
 
 MAXIMUM_POLICY: Final = 4_096
 """Characters of a filled template: with a session's other claims it fits into a token."""
+
+MAXIMUM_TEXTS: Final = 1_000
+"""Texts that one text of a template can become."""
 
 _DAY: Final = 86_400
 _PLACEHOLDER: Final = re.compile(r"@\{([^{}]{1,256})\}")
@@ -84,47 +90,53 @@ def may_see(request: DelegationRequest, account: str) -> bool:
 
 
 def filled(template: str, parameters: Mapping[str, str | tuple[str, ...]]) -> str:
-    """A policy with its placeholders ``@{name}`` replaced; a tuple takes the place of a text that is nothing else.
+    """A policy with its placeholders ``@{name}`` replaced; a text with a list's becomes one text for each element.
 
-    ValueError, in a sentence, for a placeholder without a parameter and a parameter without a placeholder.
+    ValueError, in a sentence, for a placeholder without a parameter, a parameter without a placeholder, and more than
+    :data:`MAXIMUM_TEXTS` texts out of one.
     """
     used: set[str] = set()
 
-    def value(name: str) -> str | tuple[str, ...]:
-        if name not in parameters:
-            raise ValueError(f"The template needs the parameter {name}.")
-        used.add(name)
-        return parameters[name]
-
-    def put(match: re.Match[str]) -> str:
-        found = value(match[1])
-        if isinstance(found, tuple):
-            raise ValueError(f"The parameter {match[1]} is a list, and the template needs a string.")
-        return found
+    def put(text: str) -> str | list[str]:
+        names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
+        for name in names:
+            if name not in parameters:
+                raise ValueError(f"The template needs the parameter {name}.")
+        used.update(names)
+        values = [parameters[name] for name in names]
+        choices = [(each,) if isinstance(each, str) else each for each in values]
+        if math.prod(map(len, choices)) > MAXIMUM_TEXTS:
+            raise ValueError(f"The lists make more than {MAXIMUM_TEXTS} texts out of one of the template.")
+        texts = []
+        for chosen in itertools.product(*choices):
+            given = dict(zip(names, chosen, strict=True))
+            texts.append(_replaced(text, given))
+        return texts[0] if all(isinstance(each, str) for each in values) else texts
 
     def walk(part: Any) -> Any:
         if isinstance(part, str):
-            whole = _PLACEHOLDER.fullmatch(part)
-            if whole is not None and isinstance(value(whole[1]), tuple):
-                return [*value(whole[1])]
-            return _PLACEHOLDER.sub(put, part)
+            return put(part)
         if isinstance(part, dict):
             return {key: walk(each) for key, each in part.items()}
-        if isinstance(part, list):
-            walked = []
-            for each in part:
-                found = walk(each)
-                if isinstance(each, str) and isinstance(found, list):
-                    walked += found
-                else:
-                    walked.append(found)
-            return walked
-        return part
+        if not isinstance(part, list):
+            return part
+        walked: list[Any] = []
+        for each in part:
+            found = walk(each)
+            if isinstance(each, str) and isinstance(found, list):
+                walked += found
+            else:
+                walked.append(found)
+        return walked
 
     document = walk(msgspec.json.decode(template))
     if unused := sorted(set(parameters) - used):
         raise ValueError(f"The template has no place for the parameter {unused[0]}.")
     return msgspec.json.encode(document).decode()
+
+
+def _replaced(text: str, given: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: given[match[1]], text)
 
 
 def grant_of(caller: Caller, now: float) -> Grant:

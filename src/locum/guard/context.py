@@ -15,7 +15,7 @@ from locum.core.session import Caller, SessionKind
 from locum.http import Request
 from locum.policy import principal_context
 
-__all__ = ["mark_mfa", "owner_keys", "proof_context", "request_context", "tag_keys"]
+__all__ = ["mark_mfa", "owner_keys", "place_keys", "proof_context", "request_context", "tag_keys"]
 
 
 def _iso(seconds: int) -> str:
@@ -45,7 +45,7 @@ def request_context(
         context[f"aws:principaltag/{key.lower()}"] = value
     _describe(request, region, seconds, context)
     context |= principal_context(caller.principal)
-    _place(context, "principal", organization)
+    place_keys(context, "principal", organization)
     if session is not None:
         context["aws:tokenissuetime"] = _iso(session.issued)
         if session.kind is SessionKind.ROLE:
@@ -78,17 +78,18 @@ def proof_context(
     context = dict(identity.keys)
     _describe(request, region, int(now), context)
     context |= principal_context(identity.principal)
-    _place(context, "principal", organization)
+    place_keys(context, "principal", organization)
     return context
 
 
 def owner_keys(context: dict[str, str | tuple[str, ...]], account: str, organization: OrgFacts | None) -> None:
     """Say whose resource it is: the account, and its organization where it is in one (STS-CTX-T21, POL-CK-014)."""
     context["aws:resourceaccount"] = account
-    _place(context, "resource", organization)
+    place_keys(context, "resource", organization)
 
 
-def _place(context: dict[str, str | tuple[str, ...]], whose: str, organization: OrgFacts | None) -> None:
+def place_keys(context: dict[str, str | tuple[str, ...]], whose: str, organization: OrgFacts | None) -> None:
+    """Say where in an organization an account is, the ``principal``'s or the ``resource``'s (POL-CK-014)."""
     if organization is not None:
         context[f"aws:{whose}orgid"] = organization.id
         context[f"aws:{whose}orgpaths"] = (organization.path,)

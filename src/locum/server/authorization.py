@@ -39,7 +39,7 @@ from locum.server.mfa import verify
 from locum.server.organizations import targets as organizations
 from locum.store.records import Stored
 
-__all__ = ["Authorized", "authorize", "authorize_by_proof"]
+__all__ = ["Authorized", "authorize", "authorize_by_proof", "is_allowed"]
 
 _Context = dict[str, str | tuple[str, ...]]
 _RESOURCE_TAGS: Final = ("aws:resourcetag/", "iam:resourcetag/")
@@ -126,6 +126,11 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     if declared.passes is not None:
         _ask_to_pass(call, declared.passes, policies, context)
     return _NOTHING
+
+
+def is_allowed(call: Call[Any], action: str, resource: str) -> bool:
+    """Whether the caller's policies allow an action on a resource of its account, with no context key at hand."""
+    return call.directory.policies_of(call.caller).decide(action, resource, call.account, {}).allowed
 
 
 def _ask_to_pass(call: Call[Any], passes: Target, policies: CallerPolicies, context: _Context) -> None:

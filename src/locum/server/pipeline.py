@@ -27,7 +27,6 @@ from locum.errors import (
     InternalFailure,
     InvalidIdentityTokenException,
     MalformedInput,
-    SerializationException,
     ServiceException,
     ServiceUnavailable,
 )
@@ -35,7 +34,7 @@ from locum.guard import Guard
 from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory
 from locum.http import Request, Response
-from locum.organization_errors import UnknownOperationException
+from locum.organization_errors import SerializationException, UnknownOperationException
 from locum.server import authorization, denials
 from locum.server.audit import Event, asked_by_proof, asked_of, lines_of, parameters_of
 from locum.server.auditfile import AuditLog

@@ -18,7 +18,7 @@ import msgspec
 
 from locum import errors
 from locum.api.shapes import Command, Kind, Member, Shape, Violation, members, refuse, travels, violations
-from locum.errors import SerializationException, ServiceException, error_for
+from locum.errors import ServiceException, error_for
 from locum.http import Headers
 from locum.organization_errors import (
     ORGANIZATIONS_ERRORS,
@@ -30,6 +30,7 @@ from locum.organization_errors import (
     MalformedPolicyDocumentException,
     MissingAuthenticationTokenException,
     OrganizationsServiceException,
+    SerializationException,
     TooManyRequestsException,
     UnknownOperationException,
     UnrecognizedClientException,

@@ -1,4 +1,4 @@
-"""What an organization's policies and its ids do to decisions: SCPs, RCPs, context keys, simulation, identity tokens."""
+"""What an organization does to decisions: SCPs, RCPs, context keys, the simulator, identity tokens."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import base64
 import json
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from locum import errors
 from locum.api import sts
 from locum.api.iam import outbound, service_linked_roles, simulation, users
-from locum.api.organizations import accounts, organization
+from locum.api.organizations import accounts, organization, policies
+from locum.core.organization_records import OrgPolicy
 from locum.core.records import Role
 from locum.store.records import Records
 from locum.wire.sigv4 import Credentials
@@ -139,8 +141,8 @@ def test_service_linked_roles_are_exempt(member: Member) -> None:
         stored = records.get(Role, member.id, role.role_name)
         assert stored is not None
         trust = json.dumps(document(Effect="Allow", Principal={"AWS": member.id}, Action="sts:AssumeRole"))
-        changes = {"trust": trust, "inline": {"p": json.dumps(ADMIN)}}
-        records.replace(stored, Role(**{name: getattr(stored.record, name) for name in Role.__struct_fields__} | changes))
+        inline = {"p": json.dumps(ADMIN)}
+        records.replace(stored, msgspec.structs.replace(stored.record, trust=trust, inline=inline))
     session = world.assume(member.alice, role.arn)
     org.enable()
     org.attach(org.policy("deny", deny("iam:*")), member.id)
@@ -188,6 +190,16 @@ def test_a_refusal_by_scp_explains_itself_to_its_own_account(member: Member) -> 
     assert world.records()[-2]["additionalEventData"]["authorization"]["layer"] == "service control policy"
 
 
+@pytest.mark.facts("POL-MP-020", "POL-MP-021", "POL-OR-003", "POL-OR-021")
+def test_what_is_attached_from_the_start_allows_everything(org: Org) -> None:
+    whole = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    for type, statement in ((SCP, whole), (RCP, whole | {"Principal": "*"})):
+        org.enable(type)
+        assert org.attached(org.top, type) == [FULL[type]]
+        shown = org.call(policies.DescribePolicyCommand(policy_id=FULL[type])).policy
+        assert json.loads(shown.content) == {"Version": "2012-10-17", "Statement": [statement]}
+
+
 # Resource control policies
 
 
@@ -226,8 +238,13 @@ def test_an_rcp_can_let_in_the_organization_alone(member: Member) -> None:
 def test_rcps_guard_sts_and_neither_iam_nor_organizations(member: Member) -> None:
     org, world = member.org, member.world
     org.enable(RCP)
-    broad = deny(["sts:*", "s3:*"], Principal="*")
-    org.attach(org.policy("guard", broad, RCP), member.id)
+    id = org.policy("guard", deny(["sts:*", "s3:*"], Principal="*"), RCP)
+    org.attach(id, member.id)
+    with world.store.transaction() as rows:  # no call can write one about all services
+        records = Records(rows)
+        stored = records.get(OrgPolicy, "", id)
+        assert stored is not None
+        records.replace(stored, msgspec.structs.replace(stored.record, content=deny("*", Principal="*")))
     world.call(member.alice, ME)
     world.call(member.alice, organization.DescribeOrganizationCommand())
     federation = sts.GetFederationTokenCommand(name="guest")
@@ -312,10 +329,10 @@ def test_a_simulation_of_a_principal_asks_its_accounts_scps(member: Member) -> N
         command = simulation.SimulatePrincipalPolicyCommand(
             policy_source_arn=arn, action_names=("s3:GetObject", "iam:GetUser"), **more
         )
-        return [
-            (each.eval_decision, detail.allowed_by_organizations if (detail := each.organizations_decision_detail) else None)
-            for each in world.call(member.root, command).evaluation_results
-        ]
+        results = world.call(member.root, command).evaluation_results
+        details = [each.organizations_decision_detail for each in results]
+        allowed = [None if each is None else each.allowed_by_organizations for each in details]
+        return [(each.eval_decision, limited) for each, limited in zip(results, allowed, strict=True)]
 
     assert simulated() == [("allowed", None), ("allowed", None)]
     org.enable()

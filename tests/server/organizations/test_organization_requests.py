@@ -164,9 +164,7 @@ def test_audit_lines_tell_what_was_asked_and_changed(org: Org) -> None:
     assert (read["readOnly"], read["responseElements"]) == (True, None)
 
 
-@given(
-    body=st.binary(max_size=60), target=st.sampled_from(["ListRoots", "CreateAccount", "AttachPolicy"])
-)
+@given(body=st.binary(max_size=60), target=st.sampled_from(["ListRoots", "CreateAccount", "AttachPolicy"]))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_body_has_an_answer(world: World, body: bytes, target: str) -> None:
     response = send(world, JSON, ("x-amz-target", f"AWSOrganizationsV20161128.{target}"), body=body)

@@ -133,7 +133,7 @@ class CreateDelegationRequestCommand(Command[CreateDelegationRequestResponse]):
         IAM,
         "CreateDelegationRequest",
         Authorization(
-            Target("delegation-request", "", creates=True),
+            Target("delegation-request", "requestor_workflow_id", creates=True),
             keys=("iam:DelegationDuration", "iam:NotificationChannel", "iam:TemplateArn"),
         ),
         errors=(

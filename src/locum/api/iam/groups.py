@@ -360,7 +360,7 @@ class DetachGroupPolicyCommand(Command[Nothing]):
 class ListAttachedGroupPoliciesResponse(Shape):
     """One page of names and ARNs of managed policies."""
 
-    attached_policies: tuple[AttachedPolicy, ...] = ()
+    attached_policies: tuple[AttachedPolicy, ...]
     is_truncated: bool = False
     marker: str | None = None
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -48,6 +50,7 @@ VERSION: Final = "1"
 """The form that this release reads and writes."""
 
 _STEP: Final = re.compile(r'\.?([A-Za-z0-9]+)|\[([0-9]+)\]|\[("(?:[^"\\]|\\.)*")\]')
+_BEYOND: Final = re.compile("[^\\x00-\\xff]")
 _LIMIT: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -232,18 +235,25 @@ class _Wrong(Exception):
 
 
 def written(values: Any) -> str:
-    """A document's values as the JSON text that is stored."""
+    """A document's values as the JSON text that is stored: what is beyond Latin-1, which no document holds as it is,
+    is escaped (POL-GR-017)."""
     if isinstance(values, dict):
-        return "{" + ", ".join(f"{_quoted(name)}: {written(each)}" for name, each in values.items()) + "}"
+        return "{" + ", ".join(f"{written(name)}: {written(each)}" for name, each in values.items()) + "}"
     if isinstance(values, list):
         return "[" + ", ".join(written(each) for each in values) + "]"
     if isinstance(values, Number):
         return str(values)
-    return json.dumps(values, ensure_ascii=False)
+    return _BEYOND.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(values, ensure_ascii=False))
 
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+@cache
+def _needed(kind: type[Entry]) -> tuple[str, ...]:
+    fields = msgspec.structs.fields(kind)
+    return tuple(each.name for each in fields if each.required and each.name not in ("name", "place"))
 
 
 class _Reader:
@@ -259,7 +269,7 @@ class _Reader:
     # Scalars and collections
 
     def text(self, node: Node) -> str:
-        if not isinstance(node.value, str):
+        if not isinstance(node.value, str) or (node.value and _is_null(node)):
             raise self.wrong(node.place, "expected a text")
         return node.value
 
@@ -276,18 +286,15 @@ class _Reader:
             return ()
         if not isinstance(node.value, list):
             raise self.wrong(node.place, "expected a list")
-        read = []
+        read: dict[str, Text] = {}
         for each in node.value:
-            if isinstance(each.value, str):
-                read.append(Text(each.value, each.place))
-            else:
+            if not isinstance(each.value, str):
                 self.wrong(each.place, "expected a text")
-        first: set[str] = set()
-        for value, place in read:
-            if value in first:
-                self.wrong(place, f"{_quoted(value[:64])} stands in this list a second time")
-            first.add(value)
-        return tuple(read)
+            elif each.value in read:
+                self.wrong(each.place, f"{_quoted(each.value[:64])} stands in this list a second time")
+            else:
+                read[each.value] = Text(each.value, each.place)
+        return tuple(read.values())
 
     def optional_texts(self, node: Node) -> tuple[Text, ...] | None:
         return None if _is_null(node) else self.texts(node)
@@ -301,6 +308,18 @@ class _Reader:
 
     def tags(self, node: Node) -> dict[str, Text]:
         return self._each(node, lambda each: Text(self.text(each), each.place))
+
+    def folded_tags(self, node: Node) -> dict[str, Text]:
+        """Tags whose keys are compared without regard to case (IAM-GEN-061)."""
+        tags = self.tags(node)
+        first: dict[str, str] = {}
+        for key in tags:
+            other = first.setdefault(key.lower(), key)
+            if other != key:
+                self.wrong(
+                    node.names[key], f"{_quoted(key)} and {_quoted(other)} are one tag here: case does not count"
+                )
+        return tags
 
     def limits(self, node: Node) -> dict[str, Amount]:
         return self._each(node, lambda each: Amount(self.number(each), each.place))
@@ -324,7 +343,6 @@ class _Reader:
         readers = _MEMBERS[kind]
         values: dict[str, Any] = {}
         places: dict[str, Place] = {}
-        broken = False
         for member, each in self.mapping(node).items():
             at = node.names.get(member, node.place)
             reader = readers.get(member)
@@ -335,20 +353,15 @@ class _Reader:
                 continue
             attribute = _ATTRIBUTES.get((kind, member), member)
             places[attribute] = each.place
-            try:
+            with suppress(_Wrong):
                 values[attribute] = reader(self, each)
-            except _Wrong:
-                broken = True
-        for field in msgspec.structs.fields(kind):
-            if field.required and field.name not in values and field.name not in ("name", "place"):
-                if field.name not in places:
-                    self.wrong(place, f"{field.name} is missing")
-                broken = True
-        if broken:
-            # A thing that lacks what it needs is left out; its mistakes stop the file anyhow.
-            missing = {field.name for field in msgspec.structs.fields(kind) if field.required} - values.keys()
-            if missing - {"name", "place"}:
-                raise _Wrong
+        lacking = [each for each in _needed(kind) if each not in values]
+        for attribute in lacking:
+            if attribute not in places:
+                self.wrong(place, f"{attribute} is missing")
+        if lacking:
+            # It is left out; its mistakes stop the file anyhow.
+            raise _Wrong
         return kind(name=name, place=place, places=places, **values)
 
     def entries(self, kind: type[EntryType], node: Node) -> dict[str, EntryType]:
@@ -362,12 +375,14 @@ class _Reader:
 
     def section(self, kind: type[EntryType], node: Node) -> dict[str, EntryType]:
         """A section of entities, whose names differ in more than case (POL-LM-010)."""
-        read = self.entries(kind, node)
+        read = {}
         folded: dict[str, str] = {}
-        for name in read:
+        for name, each in self.entries(kind, node).items():
             other = folded.setdefault(_folded(kind, name), name)
-            if other != name:
-                self.wrong(read[name].place, f"{_quoted(name)} and {_quoted(other)} are one name: case does not count")
+            if other == name:
+                read[name] = each
+            else:
+                self.wrong(each.place, f"{_quoted(name)} and {_quoted(other)} are one name: case does not count")
         return read
 
     # Documents
@@ -474,7 +489,7 @@ def _entries(kind: type[Entry]) -> _Read:
 
 
 _MEMBERS: Final[Mapping[type[Entry], Mapping[str, _Read]]] = {
-    UserForm: {**_HELD, "groups": _TEXTS, "boundary": _OPTIONAL, "tags": _TAGS},
+    UserForm: {**_HELD, "groups": _TEXTS, "boundary": _OPTIONAL, "tags": _Reader.folded_tags},
     GroupForm: _HELD,
     RoleForm: {
         **_HELD,
@@ -482,7 +497,7 @@ _MEMBERS: Final[Mapping[type[Entry], Mapping[str, _Read]]] = {
         "description": _OPTIONAL,
         "max_session_duration": _Reader.number,
         "boundary": _OPTIONAL,
-        "tags": _TAGS,
+        "tags": _Reader.folded_tags,
     },
     PolicyForm: {
         "path": _TEXT,

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from locum import arn
-from locum.api.shapes import Command, Shape, Target, violations
+from locum.api.shapes import Command, Shape, Target, members, violations
 from locum.core.sealing import Vault
 from locum.core.session import Caller, CallerKind
 from locum.errors import ServiceException
@@ -24,7 +24,7 @@ from locum.guard.directory import Directory
 from locum.policy import Principal
 from locum.server import targets
 from locum.server.declared.form import Text
-from locum.server.declared.source import Fault, Place, SourceError, values_of
+from locum.server.declared.source import Fault, Number, Place
 from locum.server.handlers import HANDLERS, Call
 from locum.server.providers import Providers
 from locum.server.usage import Usage
@@ -152,15 +152,19 @@ class Run:
     ) -> AnswerType | None:
         """The answer of an operation, or None where the API refuses it, which is noted.
 
-        ``about`` begins what is noted where the place alone does not say it.  ``places`` tells of members of the command where they stand in the file, if that is not ``place``.
+        ``about`` begins what is noted where the place alone does not say it.  ``places`` tells of members of the
+        command where they stand in the file, if that is not ``place``.
         """
         about = f"{about}: " if about else ""
         found = violations(command)
         if found:
-            named = {name.replace("_", ""): each for name, each in places.items()}
+            named = {each.path: places[each.attribute] for each in members(type(command)) if each.attribute in places}
             for each in found:
                 member, _, _ = each.path.partition(".")
-                self.refuse(named.get(member.lower(), place), f"{about}{each.path}: {each.constraint}")
+                self.refuse(
+                    named.get(member, place),
+                    about + (each.constraint if each.later else f"{each.path}: {each.constraint}"),
+                )
             return None
         try:
             call = self.call(account, command)
@@ -179,7 +183,11 @@ class Run:
     @property
     def changes(self) -> list[Change]:
         """The plan, in the order in which it is carried out."""
-        return [Change(*line, tuple(details)) for *line, details in self._lines if details or line[0] != "~"]
+        return [
+            Change(sign, scope, kind, name, tuple(details))
+            for sign, scope, kind, name, details in self._lines
+            if details or sign != "~"
+        ]
 
 
 def tag_details(old: Mapping[str, str], new: Mapping[str, Text]) -> list[str]:
@@ -194,10 +202,13 @@ def tag_details(old: Mapping[str, str], new: Mapping[str, Text]) -> list[str]:
 
 
 def read_stored(text: str) -> Any:
-    """A stored document's values; its text where it is no JSON, as none is that was written through the API."""
+    """A stored document's values, as :func:`~locum.server.declared.source.plain` has those of the file.
+
+    Its text where it is no JSON, as none is that was written through the API.
+    """
     try:
-        return values_of(text)
-    except SourceError:
+        return json.loads(text, parse_int=Number, parse_float=Number)
+    except (ValueError, RecursionError):
         return text
 
 

@@ -39,6 +39,7 @@ from locum.errors import (
     ValidationError,
 )
 from locum.policy import PolicyKind, parse, validate
+from locum.server.authorization import is_allowed
 from locum.server.delegation import each_request
 from locum.server.handlers import Call, handles
 from locum.server.iam.answers import moment, page
@@ -273,7 +274,6 @@ def _covered(call: Call[Any], request: DelegationRequest) -> str:
 
     What has wildcards, variables or conditions is asked for as it is written: a yes is then no more than a maybe.
     """
-    policies = call.directory.policies_of(call.caller)
     sure = True
     for statement in parse(request.policy).statements:
         if statement.effect != "Allow":
@@ -285,7 +285,7 @@ def _covered(call: Call[Any], request: DelegationRequest) -> str:
         for action in statement.actions:
             for resource in statement.resources:
                 sure = sure and not _WILD.search(action) and (resource == "*" or not _WILD.search(resource))
-                if not policies.decide(action, resource, call.account, {}).allowed:
+                if not is_allowed(call, action, resource):
                     return "DENIED"
     return "ALLOWED" if sure else "UNSURE"
 
