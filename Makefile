@@ -4,7 +4,7 @@
 #   make install                      that environment alone: afterwards .venv/bin/locum exists
 #   make test [ARGS="-k trust"]       the tests
 #   make check                        the gate: format, lint, types, tests (layers, locks and docs are tests)
-#   make format | lint | long | test-newer | ansible | fuzz | bench [ONLY=name] | lock [UPGRADE=1] | clean
+#   make format | lint | long | test-newer | ansible | fuzz | bench [ONLY=name] | pages | lock [UPGRADE=1] | clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +13,7 @@ ONLY ?=
 UPGRADE ?=
 
 BIN := $(VENV)/bin
-SOURCES := src tests $(wildcard benchmarks examples fuzz)
+SOURCES := src tests $(wildcard benchmarks examples fuzz tools)
 UV := $(BIN)/uv
 UV_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 UV_COMPILE := $(UV) pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header \
@@ -26,7 +26,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev ansible test check lint format long test-newer bench fuzz lock clean
+.PHONY: help serve install dev ansible test check lint format long test-newer bench fuzz pages lock clean
 
 help:
 	@sed -n 's/^#  *make /make /p' Makefile
@@ -72,7 +72,7 @@ ansible:
 serve: install
 	@exec $(BIN)/locum serve $(ARGS)
 
-# Peers and their dependencies stay out of the environment that the tests run in.
+# Peers and all that they bring stay out of the environment that the tests run in; moto alone, with little, is in both.
 bench: VENV := build/venv-bench
 bench:
 	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/.stamp-bench
@@ -120,6 +120,10 @@ test-newer:
 	done
 
 # --- upkeep
+
+# The pages of the operations, from the contract and tools/operations/; a test compares.
+pages: install
+	$(BIN)/python -m tools.pages
 
 # Each lock is made under the one before, so that environments agree on every version that they share.
 lock: $(VENV)/.stamp-setup

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from benchmarks import machine, micro
+from benchmarks import client, machine, micro
 from benchmarks.load import Refused, wrk_missing
 from benchmarks.policy import DECISIONS
 from benchmarks.processes import CannotStart
@@ -28,7 +28,10 @@ from benchmarks.timing import timed
 
 _ROOT: Final = Path(__file__).parents[1]
 _LINES: Final = tuple(name for kind in SUBJECTS for name in kind.names if name != "floor")
-_PARTS: Final = ("requests", "workers", "roles", "hanging", "memory", "start-up", "micro", "policy", "profile")
+_PARTS: Final = (
+    *("requests", "workers", "roles", "hanging", "memory", "start-up"),
+    *(client.PART, "micro", "policy", "profile"),
+)
 _NAMES: Final = (*_PARTS, *_LINES, *micro.TIMINGS)
 _PROFILED: Final = ("identity-key", "assume-role")
 
@@ -121,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             take("memory", lambda: results.figures.update(machine.memory(folder)))
         if wanted["start-up"]:
             take("start-up", lambda: results.figures.update(machine.start_up(folder)), loads=False)
+        if wanted[client.PART]:
+            take(client.PART, lambda: results.figures.update(client.measure(folder, chosen.rounds)), loads=False)
         for each in timings:
             take(each, lambda each=each: results.timings.append(timed(each, micro.TIMINGS[each]())), loads=False)  # type: ignore[misc]
         if wanted["profile"]:

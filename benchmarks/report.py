@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
+from benchmarks import client
 from benchmarks.rounds import Samples, best, middle, ratio
 from benchmarks.timing import Timing
 
@@ -150,6 +151,7 @@ def goals(results: Results) -> list[Goal]:
         ),
         Goal("memory of a server with one worker", 60, " MiB", figures.get("pss-1")),
         Goal("memory of each further worker", 35, " MiB", figures.get("pss-further")),
+        *(Goal(*each) for each in client.goals(figures)),
     ]
 
 
@@ -177,8 +179,9 @@ def page(results: Results, *, date: str, machine: str, whole: bool = True) -> st
         told = {True: "yes", False: "**no**", None: "–"}[goal.reached]
         lines.append(f"| {goal.measure} | {sign} {goal.limit:g}{goal.unit} | {value} | {told} |")
     lines.append("")
-    if results.roles or results.workers or results.hanging or results.figures:
+    if results.roles or results.workers or results.hanging or {"pss-1", "start-first"} & set(results.figures):
         lines += _machine(results)
+    lines += client.table(results.figures)
     if results.timings:
         lines += _timings(results.timings)
     for name, text in results.profiles.items():

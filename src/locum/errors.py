@@ -81,12 +81,16 @@ class ServiceException(Exception):
 
     ``message`` is the public text; ``request_id`` is set by whoever decodes an answer; ``decision`` carries the
     policy decision behind an ``AccessDenied`` for the audit line and explanations and never travels by itself;
-    ``details`` are further members that some errors of Organizations have, such as ``Reason``.
+    ``details`` are further members that some errors of Organizations have, such as ``Reason``.  A client says how
+    many ``attempts`` it made, 0 where nothing was sent, and how many seconds it paused between them
+    (``total_retry_delay``, STS-CL-006).
     """
 
     code: ClassVar[str] = "InternalFailure"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    attempts: int = 0
+    total_retry_delay: float = 0.0
 
     def __init__(self, message: str = "", *, request_id: str | None = None, decision: object | None = None) -> None:
         super().__init__(message)
@@ -520,65 +524,24 @@ class UnmodifiableEntityException(IAMServiceException):
 ERRORS: Final[dict[str, type[ServiceException]]] = {
     error.code: error
     for error in (
-        AccessDenied,
-        ExpiredToken,
-        IncompleteSignature,
-        InternalFailure,
-        InvalidAction,
-        InvalidClientTokenId,
-        InvalidParameterCombination,
-        InvalidParameterValue,
-        MalformedInput,
-        MalformedQueryString,
-        MissingAction,
-        MissingAuthenticationToken,
-        MissingParameter,
-        OptInRequired,
-        RequestExpired,
-        ServiceUnavailable,
-        SignatureDoesNotMatch,
-        Throttling,
-        ValidationError,
-        ExpiredTokenException,
-        ExpiredTradeInTokenException,
-        IDPCommunicationErrorException,
-        IDPRejectedClaimException,
-        InvalidAuthorizationMessageException,
-        InvalidIdentityTokenException,
-        JWTPayloadSizeExceededException,
-        MalformedPolicyDocumentException,
-        OutboundWebIdentityFederationDisabledException,
-        PackedPolicyTooLargeException,
-        RegionDisabledException,
-        SessionDurationEscalationException,
-        AccountNotManagementOrDelegatedAdministratorException,
-        CallerIsNotManagementAccountException,
-        ConcurrentModificationException,
-        CredentialReportExpiredException,
-        CredentialReportNotPresentException,
-        CredentialReportNotReadyException,
-        DeleteConflictException,
-        EntityAlreadyExistsException,
-        EntityTemporarilyUnmodifiableException,
-        FeatureDisabledException,
-        FeatureEnabledException,
-        InvalidAuthenticationCodeException,
-        InvalidInputException,
-        InvalidUserTypeException,
-        LimitExceededException,
-        NoSuchEntityException,
-        OpenIdIdpCommunicationErrorException,
-        OrganizationNotFoundException,
-        OrganizationNotInAllFeaturesModeException,
-        PasswordPolicyViolationException,
-        PolicyEvaluationException,
-        PolicyNotAttachableException,
-        ServiceAccessNotEnabledException,
-        ServiceFailureException,
-        ServiceNotSupportedException,
-        UnmodifiableEntityException,
+        AccessDenied, ExpiredToken, IncompleteSignature, InternalFailure, InvalidAction, InvalidClientTokenId,
+        InvalidParameterCombination, InvalidParameterValue, MalformedInput, MalformedQueryString, MissingAction,
+        MissingAuthenticationToken, MissingParameter, OptInRequired, RequestExpired, ServiceUnavailable,
+        SignatureDoesNotMatch, Throttling, ValidationError, ExpiredTokenException, ExpiredTradeInTokenException,
+        IDPCommunicationErrorException, IDPRejectedClaimException, InvalidAuthorizationMessageException,
+        InvalidIdentityTokenException, JWTPayloadSizeExceededException, MalformedPolicyDocumentException,
+        OutboundWebIdentityFederationDisabledException, PackedPolicyTooLargeException, RegionDisabledException,
+        SessionDurationEscalationException, AccountNotManagementOrDelegatedAdministratorException,
+        CallerIsNotManagementAccountException, ConcurrentModificationException, CredentialReportExpiredException,
+        CredentialReportNotPresentException, CredentialReportNotReadyException, DeleteConflictException,
+        EntityAlreadyExistsException, EntityTemporarilyUnmodifiableException, FeatureDisabledException,
+        FeatureEnabledException, InvalidAuthenticationCodeException, InvalidInputException, InvalidUserTypeException,
+        LimitExceededException, NoSuchEntityException, OpenIdIdpCommunicationErrorException,
+        OrganizationNotFoundException, OrganizationNotInAllFeaturesModeException, PasswordPolicyViolationException,
+        PolicyEvaluationException, PolicyNotAttachableException, ServiceAccessNotEnabledException,
+        ServiceFailureException, ServiceNotSupportedException, UnmodifiableEntityException,
     )
-}
+}  # fmt: skip
 """Wire code → class, for every error of every service."""
 
 

@@ -15,7 +15,7 @@ from locum.api.shapes import Command
 from locum.api.sts import AssumedRoleUser, AssumeRoleResponse
 from locum.api.sts import Credentials as Answered
 from locum.client.credentials import Credentials
-from locum.client.effects import Effect, Flow, Now, Prompt, Random, ReadFile, Run, Send, Sleep, Spawn, Wait
+from locum.client.effects import Effect, Flow, Monotonic, Now, Prompt, Random, ReadFile, Run, Send, Sleep, Spawn, Wait
 from locum.http import Response
 from locum.secret import Secret
 from locum.wire.query import encode_command
@@ -75,7 +75,7 @@ class Stage:
 
     def _perform(self, effect: Effect[Any]) -> Any:
         match effect:
-            case Now():
+            case Now() | Monotonic():
                 return self.now
             case Random():
                 return self.chance

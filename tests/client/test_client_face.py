@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import botocore.exceptions
+import botocore.loaders
 import pytest
 
 import locum
@@ -92,6 +94,23 @@ class Recording(Middleware):
         yield from Now()
         self.commands.append(call.command)
         return ME
+
+
+@pytest.mark.facts("STS-CL-011")
+def test_a_client_has_its_operations_and_neither_pages_nor_waits() -> None:
+    """botocore has no paginators and no waiters for STS either: no answer of STS comes in pages."""
+    loader = botocore.loaders.Loader()
+    assert loader.load_service_model("sts", "paginators-1")["pagination"] == {}
+    with pytest.raises(botocore.exceptions.UnknownServiceError):
+        loader.load_service_model("sts", "waiters-2")
+    others = {"close", "send", "settings", "with_options"}
+    for kind in (STSClient, AsyncSTSClient):
+        public = {name for name in dir(kind) if not name.startswith("_")}
+        assert {name.replace("_", "") for name in public - others} == {name.lower() for name in COMMANDS}
+    paged = {"marker", "nexttoken", "maxitems", "maxresults", "istruncated"}
+    for command in COMMANDS.values():
+        for shape in (command, command.output()):
+            assert paged.isdisjoint(member.wire_name.lower() for member in members(shape))
 
 
 def test_a_method_and_a_command_are_the_same_call() -> None:

@@ -10,7 +10,7 @@ from botocore.retries import adaptive, bucket, standard, throttling
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locum.api.sts import AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand
+from locum.api.sts import AssumeRoleCommand, AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand
 from locum.client.effects import Flow, Now
 from locum.client.failures import (
     AnswerTooLarge,
@@ -34,6 +34,7 @@ from locum.errors import (
     ServiceUnavailable,
     SignatureDoesNotMatch,
     Throttling,
+    ValidationError,
     error_for,
 )
 from locum.http import Response
@@ -69,6 +70,34 @@ def test_a_busy_service_is_asked_as_often_as_the_mode_says(mode: str, attempts: 
     far_end = FarEnd(BUSY)
     assert isinstance(outcome(far_end, retry_mode=mode, max_attempts=2), ServiceUnavailable)
     assert len(far_end.sent) == 2
+
+
+@pytest.mark.facts("STS-CL-006")
+def test_an_error_says_what_it_is_and_how_often_it_was_tried() -> None:
+    """What the SDK for JavaScript calls name, message, $fault, $metadata and $retryable."""
+    error = outcome(FarEnd(BUSY), max_attempts=4)
+    assert isinstance(error, ServiceUnavailable)
+    assert (type(error).__name__, error.code, error.message) == (
+        "ServiceUnavailable",
+        "ServiceUnavailable",
+        "try later",
+    )
+    assert (error.fault, error.status, error.request_id, error.retryable) == ("server", 503, "request-1", True)
+    assert (error.attempts, error.total_retry_delay) == (4, 0.5 + 1 + 2)
+    error = outcome(FarEnd(refusal(AccessDenied("no"))))
+    assert (error.fault, error.status, error.retryable) == ("client", 403, False)
+    assert (error.attempts, error.total_retry_delay) == (1, 0)
+    failure = outcome(FarEnd(BUSY, ConnectionFailure("reset")), max_attempts=2)
+    assert isinstance(failure, ConnectionFailure)
+    assert (failure.attempts, failure.total_retry_delay) == (2, 0.5)
+    with pytest.raises(ValidationError) as unsent:
+        FarEnd(GOOD).play(calls().call(AssumeRoleCommand(role_arn="x", role_session_name="me")))
+    assert (unsent.value.attempts, unsent.value.total_retry_delay) == (0, 0)
+
+
+def test_an_error_that_leaves_no_time_for_a_pause_counts_none() -> None:
+    error = outcome(FarEnd(BUSY), timeout=1.0, max_attempts=4)
+    assert (error.attempts, error.total_retry_delay) == (2, 0.5)
 
 
 PASSING: Final = [

@@ -137,6 +137,26 @@ def test_where_the_endpoint_is_said(
     assert client.meta.endpoint_url == url
 
 
+@pytest.mark.facts("STS-EP-012")
+@pytest.mark.parametrize(
+    ("environment", "files", "url"),
+    [
+        ({}, "", "https://sts.eu-west-1.amazonaws.com"),
+        ({"AWS_STS_REGIONAL_ENDPOINTS": "legacy"}, "", "https://sts.amazonaws.com"),
+        ({}, "[default]\nsts_regional_endpoints = legacy", "https://sts.amazonaws.com"),
+        (
+            {"AWS_STS_REGIONAL_ENDPOINTS": "legacy", "AWS_REGION": "me-south-1"},
+            "",
+            "https://sts.me-south-1.amazonaws.com",
+        ),
+    ],
+)
+def test_an_old_region_has_its_own_endpoint_unless_the_global_one_is_asked_for(
+    environment: dict[str, str], files: str, url: str
+) -> None:
+    assert settings(HERE | environment, files).endpoint().url == url
+
+
 @pytest.mark.parametrize(
     ("environment", "files", "options", "said"),
     [

@@ -123,7 +123,7 @@ def run(command: str, output: bytes | Exception, **named: Any) -> tuple[Stage, C
 @pytest.mark.facts("STS-CL-026")
 def test_a_program_s_credentials() -> None:
     stage, got = run("/bin/tool --name 'a b' $HOME", document(WRITTEN, AccountId="111122223333"))
-    assert stage.of(Run)[0].argv == ("/bin/tool", "--name", "a b", "$HOME")
+    assert stage.of(Run) == [Run(("/bin/tool", "--name", "a b", "$HOME"), timeout=60.0, most=256 << 10)]
     assert got == Credentials("ASIA1", Secret("hush"), Secret("token"), moment(UNTIL), "111122223333")
     _, lasting = run("tool", document(WRITTEN, Expiration=..., SessionToken=...), account_id="444455556666")
     assert (lasting.expiration, lasting.session_token, lasting.account_id) == (None, None, "444455556666")

@@ -55,7 +55,7 @@ def test_a_role_session_has_it() -> None:
 @pytest.mark.parametrize("kind", [each for each in SessionKind if each is not SessionKind.ROLE])
 def test_no_other_session_has_it(kind: SessionKind) -> None:
     assert opened(claims(kind, None)).kind is kind
-    with pytest.raises(TokenNotIntact, match="role session|another kind"):
+    with pytest.raises(TokenNotIntact, match=r"role session|another kind"):
         opened(claims(kind, [1, ISSUER, []]))
 
 

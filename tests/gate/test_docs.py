@@ -38,7 +38,7 @@ from locum import arn
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
 )
 
 ADDRESS: Final = "127.0.0.1:8380"

@@ -48,7 +48,8 @@ class World:
         self.asked.append(issuer)
         if self.error is not None:
             raise self.error
-        return Fetched(read_keys(key_set(*self.keys)), self.thumbprint)
+        trusted = frozenset[str]() if self.thumbprint is None else frozenset({self.thumbprint})
+        return Fetched(read_keys(key_set(*self.keys)), trusted)
 
     def run(self, ask: Any, rounds: int = 2) -> Any:
         """What a request does: ask, have fetched what is needed, ask again."""

@@ -103,7 +103,8 @@ def test_a_declared_operation_without_a_handler_is_refused_and_recorded(
 ) -> None:
     from locum.server import handlers
 
-    monkeypatch.delitem(handlers.HANDLERS, sts.AssumeRootCommand)
+    kind: type[Command[Any]] = sts.AssumeRootCommand
+    monkeypatch.delitem(handlers.HANDLERS, kind)
     task = sts.PolicyDescriptorType(arn="arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials")
     command = sts.AssumeRootCommand(target_principal=OTHER, task_policy_arn=task)
     refused = error(world, world.request(command, world.root))

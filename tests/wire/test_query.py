@@ -577,10 +577,7 @@ def test_times_are_cut_to_whole_seconds_of_utc() -> None:
 
 
 ALL_COMMANDS: Final = [
-    command
-    for contract in CONTRACTS.values()
-    for command in contract.commands.values()
-    if not contract.service.target
+    command for contract in CONTRACTS.values() for command in contract.commands.values() if not contract.service.target
 ]
 SEGMENTS: Final = st.one_of(
     st.sampled_from(

@@ -1,4 +1,4 @@
-"""The command line: ``locum serve`` and the commands that operators run beside a server.
+"""The command line: ``locum serve``, the commands that operators run beside a server, and those of callers.
 
 Standard output is the result and nothing else; everything else goes to standard error as ``locum: …`` with a
 ``hint:``.  Exit status 0: done; 1: failed; 2: wrong usage or settings; 3: denied.  A command's module is imported
@@ -12,26 +12,35 @@ from importlib import import_module
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: Final = {
+    "whoami": ("locum.cli.whoami", "Say who the credentials belong to."),
+    "assume": ("locum.cli.assume", "Assume a role: for a shell, a program or one command."),
+    "login": ("locum.cli.login", "Log in at your company's identity provider."),
+    "credentials": ("locum.cli.credentials_serve", "Hand out credentials to programs on this machine."),
+    "sts": ("locum.cli.sts", "Call any operation of STS."),
+    "presign-identity": ("locum.cli.identity:presign_identity", "Make a proof of who you are."),
+    "verify-identity": ("locum.cli.identity:verify_identity", "Ask STS who made such a proof."),
     "serve": ("locum.cli.serve", "Run the server."),
-    "keys": ("locum.cli.keys", "The keys that seal session tokens and sign identity tokens."),
+    "keys": ("locum.cli.keys", "Keys that seal session tokens and sign identity tokens."),
     "account": ("locum.cli.account", "Create and list accounts, and set their limits."),
     "apply": ("locum.cli.apply", "Make accounts and everything in them what a file says."),
     "export": ("locum.cli.export", "Print accounts and everything in them as such a file."),
     "root": ("locum.cli.root", "Replace an account's root access key."),
-    "sessions": ("locum.cli.sessions", "Revoke sessions before their end, and show what was revoked."),
-    "audit": ("locum.cli.audit", "Follow and search the audit files: who did what as which role."),
+    "sessions": ("locum.cli.sessions", "Revoke sessions, and show what was revoked."),
+    "audit": ("locum.cli.audit", "Search the audit files: who did what as which role."),
     "explain": ("locum.cli.explain", "Explain why a request was refused."),
     "doctor": ("locum.cli.doctor", "Say why a token or a SAML assertion opens no session."),
     "policy": ("locum.cli.policy", "Check policy documents, and measure session policies."),
     "simulate": ("locum.cli.simulate", "Say what policies allow, and why."),
     "health": ("locum.cli.health", "Ask a running server whether it is ready."),
+    "completion": ("locum.cli.completion", "Print what makes a shell complete commands."),
     "version": ("locum.cli.version", "Print the version."),
 }
-"""Name → the module whose ``command`` it is, and what the overview says."""
+"""Name → the module whose ``command`` it is, or the one named after the colon, and what the overview says."""
 
 
 class _Overview(click.Group):
@@ -41,8 +50,14 @@ class _Overview(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name or "command")
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names with what the overview says, for none of which a module has to be imported."""
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return found if found or not incomplete.startswith("-") else click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -93,9 +108,12 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read the result has seen enough of it.
         sys.stderr.close()
     except Exception as error:
+        from locum.cli.caller import report_call
         from locum.cli.report import report
 
         known = report(error)
+        if known is None:
+            known = report_call(error)
         if known is None:
             raise
         status = known

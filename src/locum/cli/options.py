@@ -9,15 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
+from locum.cli.report import as_json
 from locum.server.config import CONFIG_VARIABLE, SETTINGS, Setting, Settings, load_settings
 from locum.server.data import Data, open_data
 
 __all__ = ["as_json", "data_options", "opened", "settings_from", "settings_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-"""The option of every command that prints a list."""
 
 
 def _option(setting: Setting) -> click.Option:

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from locum.core.sealing import CannotOpen
-from locum.server.config import ConfigError, Refused
-from locum.store import Locked, StoreError
+__all__ = ["as_json", "complain", "instant", "report", "result", "table"]
 
-__all__ = ["complain", "instant", "report", "result", "table"]
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+"""The option of every command that prints a list or a record."""
 
 
 def complain(text: str, hint: str = "") -> None:
@@ -24,6 +23,11 @@ def complain(text: str, hint: str = "") -> None:
 
 def report(error: Exception) -> int | None:
     """Tell of an error that is expected to happen; its exit status, or None for one that is not expected."""
+    # Imported where something went wrong: the commands of people who have no server never need them.
+    from locum.core.sealing import CannotOpen
+    from locum.server.config import ConfigError, Refused
+    from locum.store import Locked, StoreError
+
     if isinstance(error, Refused):
         for each in error.problems:
             complain(each.text, each.hint)

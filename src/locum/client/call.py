@@ -150,7 +150,7 @@ class _OneCall:
         """Make attempts until one succeeds, or another would not help."""
         calls, mode = self._calls, self._settings.mode
         one_attempt: Proceed[Shape] = chain([each.finalize for each in self._middleware], self._sign)
-        attempt, cost, corrected = 1, 0, False
+        attempt, cost, corrected, waited = 1, 0, False, 0.0
         while True:
             if mode.paced:
                 while pause := calls.pace.wait((yield from Monotonic())):
@@ -162,6 +162,7 @@ class _OneCall:
                 if self._getting_credentials:
                     # Whoever provides them has tried as often as it makes sense.
                     raise
+                error.attempts, error.total_retry_delay = attempt, waited
                 if mode.paced:
                     calls.pace.learn((yield from Monotonic()), throttled=throttled(error))
                 self._log_failure(call, attempt, error)
@@ -176,7 +177,9 @@ class _OneCall:
                         cost = calls.quota.take(error)
                         if not cost:
                             raise
-                    yield from self._pause(mode.delay(attempt, (yield from Random())), error)
+                    delay = mode.delay(attempt, (yield from Random()))
+                    yield from self._pause(delay, error)
+                    waited += delay
                 attempt += 1
             else:
                 if mode.paced:

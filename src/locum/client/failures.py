@@ -21,9 +21,14 @@ __all__ = [
 
 
 class ClientFailure(Exception):
-    """The call ended on this side; ``retryable`` tells whether the same call may succeed when made again."""
+    """The call ended on this side; ``retryable`` tells whether the same call may succeed when made again.
+
+    ``attempts`` were made, 0 where nothing was sent, with ``total_retry_delay`` seconds of pauses between them.
+    """
 
     retryable: ClassVar[bool] = False
+    attempts: int = 0
+    total_retry_delay: float = 0.0
 
 
 class ConnectionFailure(ClientFailure):

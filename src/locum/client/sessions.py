@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack, cast
 
 from locum.api.shapes import Command
 from locum.api.sts import AssumeRoleCommand, AssumeRoleWithWebIdentityCommand
-from locum.client.credentials.assume import Ask, AssumeRole, Issued, credentials_of
+from locum.client.credentials.assume import Ask, AssumeRole, Cache, Issued, credentials_of
 from locum.client.credentials.base import Credentials, Provider, Static
 from locum.client.failures import ConfigurationFailure
 from locum.client.options import CallOptions, ClientOptions
@@ -59,6 +59,11 @@ class RefreshingSession(Refreshing):
         super().__init__(provider)
         self._client: Final = client
 
+    @property
+    def client(self) -> STSClient:
+        """What the provider's calls go through."""
+        return self._client
+
     def credentials(self) -> Credentials:
         """Valid credentials, most of the time at once.
 
@@ -88,6 +93,11 @@ class AsyncRefreshingSession(Refreshing):
         super().__init__(provider)
         self._client: Final = client
 
+    @property
+    def client(self) -> AsyncSTSClient:
+        """What the provider's calls go through."""
+        return self._client
+
     async def credentials(self) -> Credentials:
         """Valid credentials, most of the time at once.
 
@@ -110,26 +120,37 @@ class AsyncRefreshingSession(Refreshing):
 
 
 def refreshing_session(
-    command: Command[Any] | None = None, *, source: Source = None, **options: Unpack[ClientOptions]
+    command: Command[Any] | None = None,
+    *,
+    source: Source = None,
+    cache: Cache | None = None,
+    **options: Unpack[ClientOptions],
 ) -> RefreshingSession:
     """A session that stays valid, by a command that answers credentials: AssumeRole and its relatives.
 
     ``source`` signs the command, the client's own credentials where it is left out.  Without a command the session
-    is those credentials themselves: the default chain, or ``credentials``.  ``options`` set up the client.
+    is those credentials themselves: the default chain, or ``credentials``.  ``cache`` is where AssumeRole's answers are
+    kept and looked for (STS-CL-024); it tells apart who asks whom.  ``options`` set up the client.
     """
     client = _blocking_client(options)
-    return RefreshingSession(_provider(client, command, source), client)
+    return RefreshingSession(_provider(client, command, source, cache), client)
 
 
 def async_refreshing_session(
-    command: Command[Any] | None = None, *, source: Source = None, **options: Unpack[ClientOptions]
+    command: Command[Any] | None = None,
+    *,
+    source: Source = None,
+    cache: Cache | None = None,
+    **options: Unpack[ClientOptions],
 ) -> AsyncRefreshingSession:
     """The same as :func:`refreshing_session`, for asyncio."""
     client = _async_client(options)
-    return AsyncRefreshingSession(_provider(client, command, source), client)
+    return AsyncRefreshingSession(_provider(client, command, source, cache), client)
 
 
-def _provider(client: STSClient | AsyncSTSClient, command: Command[Any] | None, source: Source) -> Provider:
+def _provider(
+    client: STSClient | AsyncSTSClient, command: Command[Any] | None, source: Source, cache: Cache | None
+) -> Provider:
     own: Any = client._calls.credentials if source is None else source
     provider: Provider = own if hasattr(own, "resolve") else Static(_own(own))
     if command is None:
@@ -138,7 +159,7 @@ def _provider(client: STSClient | AsyncSTSClient, command: Command[Any] | None, 
         provider = Refreshing(provider)
     ask: Ask = client._calls.ask
     if isinstance(command, AssumeRoleCommand):
-        return AssumeRole(ask, provider, command)
+        return AssumeRole(ask, provider, command, cache=cache)
     return Issued(ask, provider, command)
 
 

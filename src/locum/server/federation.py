@@ -47,8 +47,10 @@ __all__ = [
 _NOT_WEB_IDENTITY: Final = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 _AMAZON: Final = "www.amazon.com"
 _FACEBOOK: Final = "graph.facebook.com"
-_RESERVED_PREFIXES: Final = frozenset({"aws", "iam", "saml", "sts"})
+_RESERVED_HOSTS: Final = frozenset({"aws", "iam", "saml", "sts"})
 """What begins the condition keys of others: no provider of such a URL can be told from them (R25)."""
+_RESERVED_URLS: Final = frozenset(each.name for each in oidc.BUILT_IN)
+"""Nor one whose URL is a built-in issuer's but for case, which condition keys do not tell apart."""
 _NO_SAML: Final = "AssumeRoleWithSAML is not available: this server needs the extra, pip install 'locum[saml]'"
 SPENT: Final = "The assertion was used before, and this provider's open one session each"
 """The refusal of an assertion that opened its one session."""
@@ -95,7 +97,7 @@ def prove_token(
     else:
         provider = oidc.provider_arn(partition, account, issuer)
         record = call.directory.oidc_provider(provider)
-        if record is None or record.url.partition("/")[0].lower() in _RESERVED_PREFIXES:
+        if record is None or _is_reserved(record.url.lower()):
             if trail is not None:
                 trail.note("provider", False, expected=provider, found="no such provider")
             raise oidc.unknown_provider(issuer)
@@ -106,6 +108,11 @@ def prove_token(
         hints, provider, issuer=issuer, client_ids=client_ids, thumbprints=thumbprints, now=call.now, trail=trail
     )
     return oidc.identity(claims, provider=provider, account=account, prefix=prefix, role_arn=role_arn, trail=trail)
+
+
+def _is_reserved(url: str) -> bool:
+    """Whether condition keys that begin with this URL would be somebody else's; in lower case, without the scheme."""
+    return url in _RESERVED_URLS or url.partition("/")[0].partition(":")[0] in _RESERVED_HOSTS
 
 
 def _of_legacy_provider(name: str) -> Exception:

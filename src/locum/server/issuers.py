@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from http.client import HTTPException, HTTPResponse
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, NamedTuple, cast
 
 from locum.core.jose import JoseError, read_json
@@ -56,9 +56,12 @@ _URL: Final = re.compile(
     r"(?P<path>/[!-\"$->@-~]*)?(?P<query>\?[!-\"$-~]*)?",
     re.ASCII,
 )
-# IPv4 inside IPv6: what such an address reaches is for a gateway to say, so it counts as private.
-_TRANSLATED: Final = tuple(
-    IPv6Network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+# IPv4 inside IPv6: what such an address reaches is for a gateway to say, so it counts as private.  The others are not
+# public either, but some versions of Python hold them to be: site-local, protocol assignments, relays, documentation.
+_NOT_PUBLIC: Final[tuple[IPv4Network | IPv6Network, ...]] = (
+    *(IPv6Network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")),
+    *(IPv6Network(each) for each in ("fec0::/10", "3fff::/20", "5f00::/16")),
+    *(IPv4Network(each) for each in ("192.0.0.0/24", "192.88.99.0/24")),
 )
 
 Connect = Callable[[str, int, float], socket.socket]
@@ -70,13 +73,17 @@ Resolve = Callable[[str, int, float], Sequence[str]]
 class FetchError(Exception):
     """Keys that could not be fetched: the reason for the log, and the answer that callers get.
 
-    ``presented`` is the SHA-1 of the top certificate of a host whose certificate nobody vouches for; ``noted`` tells
-    that a trail has it.
+    ``told`` is the reason for those who may ask for a diagnosis, where they may know less than the log.  ``presented``
+    is the SHA-1 of the top certificate of a host whose certificate nobody vouches for; ``noted`` tells that a trail has
+    it.
     """
 
-    def __init__(self, reason: str, answer: type[STSServiceException], message: str, presented: str = "") -> None:
+    def __init__(
+        self, reason: str, answer: type[STSServiceException], message: str, presented: str = "", told: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason: Final = reason
+        self._told: Final = told or reason
         self.presented: Final = presented
         self.noted = False
         self._answer: Final = answer
@@ -85,7 +92,7 @@ class FetchError(Exception):
     def answer(self) -> STSServiceException:
         """The error for the caller, a new one each time."""
         error = self._answer(self._message)
-        error.add_note(f"fetch: {self.reason}")
+        error.add_note(f"fetch: {self._told}")
         return error
 
 
@@ -94,16 +101,16 @@ def _unreachable(reason: str) -> FetchError:
     return FetchError(reason, IDPCommunicationErrorException, NO_KEY)
 
 
-def _unusable(reason: str) -> FetchError:
+def _unusable(reason: str, told: str = "") -> FetchError:
     """STS-WI-018."""
-    return FetchError(reason, InvalidIdentityTokenException, NO_KEY)
+    return FetchError(reason, InvalidIdentityTokenException, NO_KEY, told=told)
 
 
 class Fetched(NamedTuple):
-    """The keys of an issuer, and the thumbprint that its hosts were trusted by; None where an authority vouches."""
+    """The keys of an issuer, and the thumbprints that its hosts were trusted by; none where authorities vouch."""
 
     keys: KeySet
-    thumbprint: str | None = None
+    thumbprints: frozenset[str] = frozenset()
 
 
 class Place(NamedTuple):
@@ -204,7 +211,7 @@ def fetch_keys(
     except KeySetError as error:
         raise fetch.failed("keys", _unusable(f"the JWKS cannot be read: {error}")) from None
     fetch.passed("keys", ", ".join(keys.key_ids) or "none that can be used")
-    return Fetched(keys, fetch.thumbprint)
+    return Fetched(keys, frozenset(fetch.trusted))
 
 
 class _Fetch:
@@ -219,7 +226,7 @@ class _Fetch:
         connect: Connect,
         trail: Trail | None,
     ) -> None:
-        self.thumbprint: str | None = None
+        self.trusted: set[str] = set()
         self._rules = rules
         self._thumbprints = frozenset(each.lower() for each in thumbprints)
         self._clock = clock
@@ -271,7 +278,9 @@ class _Fetch:
         permitted = [each for each in addresses if _may_ask(each, secure=place.secure, rules=self._rules)]
         if not permitted:
             shown = ", ".join(addresses[:_MAXIMUM_ADDRESSES]) or "no address"
-            raise self.failed("address", _unusable(f"{place.host} is at {shown}, which is not to be asked"))
+            # Accounts choose hosts: what the server's own network calls them is not theirs to learn.
+            told = f"{place.host} has no address that may be asked"
+            raise self.failed("address", _unusable(f"{place.host} is at {shown}, which is not to be asked", told))
         self.passed("address", f"{place.host} at {permitted[0]}")
         return permitted[:_MAXIMUM_ADDRESSES]
 
@@ -289,8 +298,10 @@ class _Fetch:
         try:
             connection = self._secured(plain, place, _context(self._rules.ca))
         except ssl.SSLCertVerificationError as error:
-            connection = self._pinned(address, place, error.verify_message)
-        self.passed("certificate", self.thumbprint or "an authority's")
+            connection, found = self._pinned(address, place, error.verify_message)
+        else:
+            found = "an authority's"
+        self.passed("certificate", found)
         return connection
 
     def _secured(self, plain: socket.socket, place: Place, context: ssl.SSLContext) -> ssl.SSLSocket:
@@ -301,8 +312,8 @@ class _Fetch:
             plain.close()
             raise
 
-    def _pinned(self, address: str, place: Place, why: str) -> ssl.SSLSocket:
-        """A connection that the provider's thumbprint vouches for (STS-WI-027).
+    def _pinned(self, address: str, place: Place, why: str) -> tuple[ssl.SSLSocket, str]:
+        """A connection that one of the provider's thumbprints vouches for, and which one (STS-WI-027).
 
         The top certificate of the chain that the host shows is looked at first, and nothing is sent; if it is the one
         of the thumbprint, a second connection must lead up to it, for this host and in time.
@@ -325,8 +336,8 @@ class _Fetch:
             raise self.failed("certificate", FetchError(reason, InvalidIdentityTokenException, _MISMATCH, presented))
         context = _context(None, anchor=top)
         connection = self._secured(self._connect_to(address, place.port, self.left()), place, context)
-        self.thumbprint = presented
-        return connection
+        self.trusted.add(presented)
+        return connection, presented
 
     def _exchange(self, connection: socket.socket, place: Place, most: int) -> bytes:
         connection.settimeout(self.left())
@@ -388,7 +399,7 @@ def _may_ask(address: str, *, secure: bool, rules: IssuerRules) -> bool:
     special = ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback or ip.is_link_local
     if special or not ip.is_global:
         return False
-    return not any(ip in network for network in _TRANSLATED)
+    return not any(ip in network for network in _NOT_PUBLIC)
 
 
 def _context(ca: str | None, *, anchor: bytes | None = None) -> ssl.SSLContext:

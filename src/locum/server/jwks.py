@@ -44,7 +44,8 @@ FAILURE_SECONDS: Final = 5
 SOUGHT_SECONDS: Final = 20
 """Seconds for which an issuer is not asked again for a key that a fetch for its sake did not bring."""
 FETCHES: Final = 3
-"""Fetches of an issuer's keys in :data:`WINDOW_SECONDS`, in one process, whoever asks."""
+"""Fetches of an issuer's keys in :data:`WINDOW_SECONDS`, in one process: in vain, whoever asks; and as many for each of
+the rules and thumbprints that brought keys."""
 WINDOW_SECONDS: Final = 60
 MAXIMUM_ISSUERS: Final = 1_000
 """Issuers whose keys are kept; of more, those that were asked for longest ago are forgotten."""
@@ -89,25 +90,26 @@ class KeysNeeded(Exception):
 class _Entry:
     """What is known of the keys of one issuer under one set of rules.
 
-    ``certified`` are keys from hosts that an authority vouches for, ``pinned`` are those from hosts of which only a
-    thumbprint does, for providers with that thumbprint.  ``sought`` are the key ids for whose sake the issuer was asked
-    in vain.
+    ``certified`` are keys from hosts that an authority vouches for, ``pinned`` are those from hosts of which only
+    thumbprints do, for providers with all of these.  ``sought`` are the key ids for whose sake the issuer was asked in
+    vain.  ``starts`` are the fetches that brought keys, and those for providers that have some.
     """
 
-    __slots__ = ("certified", "failure", "flight", "generation", "pinned", "sought")
+    __slots__ = ("certified", "failure", "flight", "generation", "pinned", "sought", "starts")
 
     def __init__(self) -> None:
         self.certified: tuple[KeySet, float] | None = None
-        self.pinned: tuple[str, KeySet, float] | None = None
+        self.pinned: tuple[frozenset[str], KeySet, float] | None = None
         self.failure: tuple[FetchError, float] | None = None
         self.sought: OrderedDict[str | None, float] = OrderedDict()
         self.flight: threading.Event | None = None
         self.generation = 0
+        self.starts: deque[float] = deque()
 
     def keys(self, thumbprints: Collection[str], now: float) -> tuple[KeySet, float] | None:
         """The keys that a provider may use with the time of their fetch, as long as they count at all."""
         found, pinned = self.certified, self.pinned
-        if pinned is not None and pinned[0] in thumbprints and (found is None or found[1] <= pinned[2]):
+        if pinned is not None and pinned[0].issubset(thumbprints) and (found is None or found[1] <= pinned[2]):
             found = pinned[1:]
         return found if found is not None and now - found[1] < STALE_SECONDS else None
 
@@ -120,10 +122,10 @@ class _Entry:
 
     def keep(self, fetched: Fetched, now: float) -> None:
         self.failure = None
-        if fetched.thumbprint is None:
+        if not fetched.thumbprints:
             self.certified, self.pinned = (fetched.keys, now), None
         else:
-            self.pinned = (fetched.thumbprint, fetched.keys, now)
+            self.pinned = (fetched.thumbprints, fetched.keys, now)
 
     def seek(self, key_id: str | None, now: float) -> None:
         self.sought[key_id] = now
@@ -217,7 +219,7 @@ class IssuerKeys:
                     return keys
             elif failure is not None:
                 raise failure.answer()
-            if entry.flight is not None or self._may_fetch(issuer, now):
+            if entry.flight is not None or _may_fetch(self._starts_of(entry, issuer, known), now):
                 otherwise = InvalidIdentityTokenException(NO_KEY)
                 raise self._need(issuer, rules, thumbprints, key_id, entry, otherwise, doubted=False)
             if known is not None:
@@ -250,7 +252,7 @@ class IssuerKeys:
             newer = known is not None and known[0] is not seen
             if not newer and (entry.sought_lately(key_id, now) or entry.failed(thumbprints, now) is not None):
                 return
-            if newer or entry.flight is not None or self._may_fetch(issuer, now):
+            if newer or entry.flight is not None or _may_fetch(self._starts_of(entry, issuer, known), now):
                 generation = entry.generation - 1 if newer else entry.generation
                 raise self._need(
                     issuer, rules, thumbprints, key_id, entry, refusal, doubted=True, generation=generation
@@ -266,9 +268,10 @@ class IssuerKeys:
             flight = entry.flight
             if flight is None:
                 now = self._clock()
-                if entry.generation != need.generation or not self._may_fetch(need.issuer, now):
+                starts = self._starts_of(entry, need.issuer, entry.keys(need.thumbprints, now))
+                if entry.generation != need.generation or not _may_fetch(starts, now):
                     return
-                self._starts[need.issuer].append(now)
+                starts.append(now)
                 entry.flight = mine = threading.Event()
         if flight is not None:
             flight.wait(TOTAL_SECONDS * 2)
@@ -282,6 +285,9 @@ class IssuerKeys:
             _log.exception("fetching the keys of an issuer failed", extra={"issuer": need.issuer})
             result = FetchError("it failed", InvalidIdentityTokenException, NO_KEY)
         with self._lock:
+            if starts is not entry.starts and isinstance(result, Fetched) and now in starts:
+                starts.remove(now)
+                entry.starts.append(now)
             self._land(entry, need, result)
         mine.set()
         if isinstance(result, FetchError):
@@ -327,14 +333,23 @@ class IssuerKeys:
             self._entries.popitem(last=False)
         return entry
 
-    def _may_fetch(self, issuer: str, now: float) -> bool:
-        """Whether the issuer was asked less often than :data:`FETCHES` times in the last :data:`WINDOW_SECONDS`."""
-        starts = _touched(self._starts, issuer, deque)
+    def _starts_of(self, entry: _Entry, issuer: str, known: object) -> deque[float]:
+        """The fetches that count against the next one for a provider, which knows some keys of the issuer or None.
+
+        Those without keys share what an issuer may be asked, whatever their rules.  Whoever has keys must not be kept
+        from newer ones by providers of other accounts that fetch the same issuer's in vain.
+        """
+        shared: deque[float] = _touched(self._starts, issuer, deque)
         if len(self._starts) > MAXIMUM_ISSUERS:
             self._starts.popitem(last=False)
-        while starts and now - starts[0] >= WINDOW_SECONDS:
-            starts.popleft()
-        return len(starts) < FETCHES
+        return shared if known is None else entry.starts
+
+
+def _may_fetch(starts: deque[float], now: float) -> bool:
+    """Whether there were fewer than :data:`FETCHES` fetches in the last :data:`WINDOW_SECONDS`."""
+    while starts and now - starts[0] >= WINDOW_SECONDS:
+        starts.popleft()
+    return len(starts) < FETCHES
 
 
 def _touched(table: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:

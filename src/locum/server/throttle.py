@@ -42,6 +42,7 @@ _SLOTS: Final = _GROUPS * _WAYS
 """Buckets that there is place for; those of accounts that were quiet for a second hold nothing and lose nothing."""
 _CONTROL: Final = 0x5DEECE66D
 _PRINCIPAL: Final = 0x2545F4914F6CD
+_BEARERS: Final = 0x14057B7EF767F
 """They tell the other buckets of an account, and of its root user, from its first."""
 
 _memory: mmap.mmap | None = None
@@ -140,8 +141,12 @@ class Throttle:
         return due
 
     def charge_account(self, account: str, now: float) -> Receipt:
-        """Count a request that only its proof ties to an account; it is none of :data:`SHARED_OPERATIONS`."""
-        due = (hash(account) ^ _CONTROL, self._control)
+        """Count a request that only its proof ties to an account; it is none of :data:`SHARED_OPERATIONS`.
+
+        In a bucket of their own: anyone whom a public issuer gives tokens to comes this far, and must not keep the
+        account from its IAM.
+        """
+        due = (hash(account) ^ _BEARERS, self._control)
         if self._buckets is not None and self._control and not self._buckets.take(*due, now):
             raise Throttling("Rate exceeded")
         return (due,)

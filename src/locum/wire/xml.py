@@ -24,7 +24,8 @@ MAX_ELEMENTS: Final = 500_000
 PLAIN: Final = bytes(code for code in (9, 10, *range(32, 127)) if code not in b"&<>")
 """The bytes that stand for themselves in the content of an element: ``bytes.translate(None, PLAIN)`` finds others."""
 
-_NOT_A_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML 1.0 lacks (2.2), rather than what it has: this compiles in an eighth of the time.
+_NOT_A_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class UnreadableAnswer(ValueError):

@@ -18,7 +18,7 @@ from tests.interop.idps.authority import Authority
 from tests.interop.idps.browser import Browser
 from tests.interop.idps.programs import node_is_missing, program
 
-__all__ = ["ALGORITHMS", "OidcProvider", "oidc_provider", "why_not"]
+__all__ = ["ALGORITHMS", "PROGRAM", "OidcProvider", "oidc_provider", "why_not"]
 
 CALLBACK: Final = "https://portal.example.com/callback"
 """Where the provider sends the browser; nothing runs there."""
@@ -30,6 +30,8 @@ ALGORITHMS: Final[Mapping[str, dict[str, Any]]] = {
     "EdDSA": {"kty": "OKP", "crv": "Ed25519"},
 }
 """The algorithms that :func:`oidc_provider` has a key and a client for; PS256 and HS256 have clients too."""
+PROGRAM: Final = "people-s-program"
+"""A public client: it may have the browser sent to any port of this machine, and use the device flow."""
 SECRET: Final = "a client's secret of a test, long enough for HS256"
 
 
@@ -124,10 +126,17 @@ def oidc_provider(accounts: Mapping[str, Mapping[str, Any]], authority: Authorit
         }
         for algorithm in [*ALGORITHMS, "PS256", "HS256"]
     ]
+    program_of_people: dict[str, Any] = {
+        "client_id": PROGRAM,
+        "application_type": "native",
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"],
+        "redirect_uris": ["http://127.0.0.1/callback"],
+    }
     server = None if authority is None else authority.loopback()
     told = {
         "jwks": {"keys": keys},
-        "clients": clients,
+        "clients": [*clients, program_of_people],
         "accounts": accounts,
         "tls": None if server is None else {"key": server.key, "cert": server.certificate},
     }

@@ -28,7 +28,7 @@ const provider = new Provider(issuer, {
   enabledJWA: {
     idTokenSigningAlgValues: ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA", "HS256"],
   },
-  features: { devInteractions: { enabled: true } },
+  features: { deviceFlow: { enabled: true }, devInteractions: { enabled: true } },
   findAccount: (context, id) =>
     id in accounts && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
   ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },

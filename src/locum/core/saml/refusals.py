@@ -93,7 +93,10 @@ BAD_TAGS: Final = Refusal(
 
 
 class Examination:
-    """The checks of one response: each is written to the trail, and the first that fails ends it."""
+    """The checks of one response: each is written to the trail, and the first that fails ends it.
+
+    AWS's texts tell little, so the error has a note with the cause, for the log (R6).
+    """
 
     def __init__(self, trail: Trail | None, request_id: str) -> None:
         self._trail = trail
@@ -105,4 +108,6 @@ class Examination:
             self._trail.note(name, passed, expected=expected, found=found[:_LONGEST_FOUND])
         if not passed:
             text = f"{refusal.text} {suffix(self._request_id)}" if refusal.suffixed else refusal.text
-            raise refusal.error(text)
+            error = refusal.error(text)
+            error.add_note(f"{name}: expected {expected}" + (f", found {found[:_LONGEST_FOUND]}" if found else ""))
+            raise error
