@@ -4,7 +4,7 @@
 #   make install                      that environment alone: afterwards .venv/bin/locum exists
 #   make test [ARGS="-k trust"]       the tests
 #   make check                        the gate: format, lint, types, tests (layers, locks and docs are tests)
-#   make format | lint | long | test-newer | fuzz | bench [ONLY=name] | pages | lock [UPGRADE=1] | clean
+#   make format | lint | long | test-newer | ansible | fuzz | bench [ONLY=name] | pages | lock [UPGRADE=1] | clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,7 +26,7 @@ export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test check lint format long test-newer bench fuzz pages lock clean
+.PHONY: help serve install dev ansible test check lint format long test-newer bench fuzz pages lock clean
 
 help:
 	@sed -n 's/^#  *make /make /p' Makefile
@@ -53,9 +53,19 @@ $(VENV)/.stamp-%: requirements/%.lock $(VENV)/.stamp-serve
 	@$(UV_INSTALL) --require-hashes -r $<
 	@touch $@
 
+# Ansible's collections are many times as large as everything else, and the server is no part of that environment.
+$(VENV)/.stamp-ansible: requirements/ansible.lock $(VENV)/.stamp-setup
+	@$(UV_INSTALL) --require-hashes -r $<
+	@touch $@
+
 install: $(VENV)/.stamp-serve
 
 dev: $(VENV)/.stamp-dev
+
+# What tests/interop/test_ansible.py runs.
+ansible: VENV := build/venv-ansible
+ansible:
+	@$(MAKE) --no-print-directory VENV=$(VENV) $(VENV)/.stamp-ansible
 
 # --- running
 
@@ -126,6 +136,7 @@ lock: $(VENV)/.stamp-setup
 		--output-file requirements/bench.lock
 	$(UV_COMPILE) --constraints requirements/dev.lock --group fuzz pyproject.toml \
 		--output-file requirements/fuzz.lock
+	$(UV_COMPILE) --constraints requirements/dev.lock --group ansible --output-file requirements/ansible.lock
 	cd tests/interop && npm install --package-lock-only $(if $(UPGRADE),&& npm update --package-lock-only)
 	cd benchmarks/node && npm install --package-lock-only $(if $(UPGRADE),&& npm update --package-lock-only)
 

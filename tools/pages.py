@@ -47,6 +47,7 @@ _CALLERS: Final = {
     "a user's session": (CallerKind.USER_SESSION, SessionKind.USER),
     "root's session": (CallerKind.ROOT_SESSION, SessionKind.ROOT),
     "a federated user": (CallerKind.FEDERATED_USER, SessionKind.FEDERATED),
+    "a root task's session": (CallerKind.ASSUMED_ROOT, SessionKind.ROOT_TASK),
 }
 
 
@@ -213,6 +214,8 @@ def _refused(command: type[Command[Any]], who: str) -> str:
     given: dict[str, Any] = {member.attribute: None for member in members(command) if member.required}
     if "role_arn" in given:
         given["role_arn"] = "ROLE-ARN"
+    if "target_principal" in given:
+        given["target_principal"] = _ACCOUNT
     try:
         admit(caller, command(**given))
     except AccessDenied as error:

@@ -7,6 +7,7 @@ the same classes: encoding an error and decoding the answer gives the same class
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final, Literal
 
 __all__ = [
@@ -79,9 +80,10 @@ class ServiceException(Exception):
     """An error answer of a service.
 
     ``message`` is the public text; ``request_id`` is set by whoever decodes an answer; ``decision`` carries the
-    policy decision behind an ``AccessDenied`` for the audit line and explanations and never travels by itself.
-    A client says how many ``attempts`` it made, 0 where nothing was sent, and for how many seconds it paused between
-    them (``total_retry_delay``, STS-CL-006).
+    policy decision behind an ``AccessDenied`` for the audit line and explanations and never travels by itself;
+    ``details`` are further members that some errors of Organizations have, such as ``Reason``.  A client says how
+    many ``attempts`` it made, 0 where nothing was sent, and how many seconds it paused between them
+    (``total_retry_delay``, STS-CL-006).
     """
 
     code: ClassVar[str] = "InternalFailure"
@@ -95,6 +97,7 @@ class ServiceException(Exception):
         self.message = message
         self.request_id = request_id
         self.decision = decision
+        self.details: Mapping[str, str] = {}
 
     @property
     def fault(self) -> Literal["client", "server"]:
@@ -521,73 +524,37 @@ class UnmodifiableEntityException(IAMServiceException):
 ERRORS: Final[dict[str, type[ServiceException]]] = {
     error.code: error
     for error in (
-        AccessDenied,
-        ExpiredToken,
-        IncompleteSignature,
-        InternalFailure,
-        InvalidAction,
-        InvalidClientTokenId,
-        InvalidParameterCombination,
-        InvalidParameterValue,
-        MalformedInput,
-        MalformedQueryString,
-        MissingAction,
-        MissingAuthenticationToken,
-        MissingParameter,
-        OptInRequired,
-        RequestExpired,
-        ServiceUnavailable,
-        SignatureDoesNotMatch,
-        Throttling,
-        ValidationError,
-        ExpiredTokenException,
-        ExpiredTradeInTokenException,
-        IDPCommunicationErrorException,
-        IDPRejectedClaimException,
-        InvalidAuthorizationMessageException,
-        InvalidIdentityTokenException,
-        JWTPayloadSizeExceededException,
-        MalformedPolicyDocumentException,
-        OutboundWebIdentityFederationDisabledException,
-        PackedPolicyTooLargeException,
-        RegionDisabledException,
-        SessionDurationEscalationException,
-        AccountNotManagementOrDelegatedAdministratorException,
-        CallerIsNotManagementAccountException,
-        ConcurrentModificationException,
-        CredentialReportExpiredException,
-        CredentialReportNotPresentException,
-        CredentialReportNotReadyException,
-        DeleteConflictException,
-        EntityAlreadyExistsException,
-        EntityTemporarilyUnmodifiableException,
-        FeatureDisabledException,
-        FeatureEnabledException,
-        InvalidAuthenticationCodeException,
-        InvalidInputException,
-        InvalidUserTypeException,
-        LimitExceededException,
-        NoSuchEntityException,
-        OpenIdIdpCommunicationErrorException,
-        OrganizationNotFoundException,
-        OrganizationNotInAllFeaturesModeException,
-        PasswordPolicyViolationException,
-        PolicyEvaluationException,
-        PolicyNotAttachableException,
-        ServiceAccessNotEnabledException,
-        ServiceFailureException,
-        ServiceNotSupportedException,
-        UnmodifiableEntityException,
+        AccessDenied, ExpiredToken, IncompleteSignature, InternalFailure, InvalidAction, InvalidClientTokenId,
+        InvalidParameterCombination, InvalidParameterValue, MalformedInput, MalformedQueryString, MissingAction,
+        MissingAuthenticationToken, MissingParameter, OptInRequired, RequestExpired, ServiceUnavailable,
+        SignatureDoesNotMatch, Throttling, ValidationError, ExpiredTokenException, ExpiredTradeInTokenException,
+        IDPCommunicationErrorException, IDPRejectedClaimException, InvalidAuthorizationMessageException,
+        InvalidIdentityTokenException, JWTPayloadSizeExceededException, MalformedPolicyDocumentException,
+        OutboundWebIdentityFederationDisabledException, PackedPolicyTooLargeException, RegionDisabledException,
+        SessionDurationEscalationException, AccountNotManagementOrDelegatedAdministratorException,
+        CallerIsNotManagementAccountException, ConcurrentModificationException, CredentialReportExpiredException,
+        CredentialReportNotPresentException, CredentialReportNotReadyException, DeleteConflictException,
+        EntityAlreadyExistsException, EntityTemporarilyUnmodifiableException, FeatureDisabledException,
+        FeatureEnabledException, InvalidAuthenticationCodeException, InvalidInputException, InvalidUserTypeException,
+        LimitExceededException, NoSuchEntityException, OpenIdIdpCommunicationErrorException,
+        OrganizationNotFoundException, OrganizationNotInAllFeaturesModeException, PasswordPolicyViolationException,
+        PolicyEvaluationException, PolicyNotAttachableException, ServiceAccessNotEnabledException,
+        ServiceFailureException, ServiceNotSupportedException, UnmodifiableEntityException,
     )
-}
+}  # fmt: skip
 """Wire code → class, for every error of every service."""
 
 
 def error_for(
-    code: str, message: str, *, unknown: type[ServiceException] = ServiceException, request_id: str | None = None
+    code: str,
+    message: str,
+    *,
+    unknown: type[ServiceException] = ServiceException,
+    request_id: str | None = None,
+    errors: Mapping[str, type[ServiceException]] = ERRORS,
 ) -> ServiceException:
     """The exception for a wire code; an unknown code becomes an instance of ``unknown`` that keeps its code."""
-    known = ERRORS.get(code)
+    known = errors.get(code)
     if known is not None:
         return known(message, request_id=request_id)
     error = unknown(message, request_id=request_id)

@@ -99,16 +99,18 @@ def differences(command: type[Command[Any]]) -> set[str]:
             asked=False,
         ),
     ]
-    result = modelled.get("output", {"shape": "Nothing", "resultWrapper": f"{operation.name}Result"})
-    if (result["shape"], result["resultWrapper"]) != (command.output().__name__, f"{operation.name}Result"):
+    speaks_json = bool(operation.service.target)
+    wrapper = None if speaks_json else f"{operation.name}Result"
+    result = modelled.get("output", {"shape": "Nothing", "resultWrapper": wrapper})
+    if (result["shape"], result.get("resultWrapper")) != (command.output().__name__, wrapper):
         found.append(f"result {operation.name}")
     theirs = {}
     for error in modelled.get("errors", []):
         shape = service["shapes"][error["shape"]]
-        assert set(shape["members"]) <= {"message", "Message"}
+        assert set(shape["members"]) <= {"message", "Message"} | ({"Reason", "Type"} if speaks_json else set())
         theirs[error["shape"]] = (
             shape.get("error", {}).get("code", error["shape"]),
-            shape.get("error", {}).get("httpStatusCode", 400),
+            shape.get("error", {}).get("httpStatusCode", 500 if shape.get("fault") else 400),
         )
     ours = {error.__name__: (error.code, error.status) for error in operation.errors}
     found += [f"error {operation.name} {name}" for name, _ in sorted(theirs.items() ^ ours.items())]
@@ -130,6 +132,10 @@ def test_every_listed_difference_is_real() -> None:
 def test_service_constants_are_the_models(contract: Any) -> None:
     metadata = model(contract.service.name, contract.service.version)["metadata"]
     assert contract.service.version == metadata["apiVersion"]
+    if contract.service.target:
+        assert contract.service.target == metadata["targetPrefix"]
+        assert (metadata["protocol"], metadata["jsonVersion"]) == ("json", "1.1")
+        return
     assert contract.service.namespace == metadata["xmlNamespace"]
     assert metadata["protocol"] == "query"
 

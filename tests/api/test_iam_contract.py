@@ -17,12 +17,22 @@ from locum.api.iam import (
     COMMANDS,
     IAM,
     access_keys,
+    account,
+    credential_report,
+    delegation,
+    groups,
+    instance_profiles,
+    last_accessed,
+    login_profiles,
     mfa,
     oidc_providers,
+    other_credentials,
     outbound,
     policies,
     roles,
+    root_access,
     saml_providers,
+    service_linked_roles,
     simulation,
     types,
     users,
@@ -59,6 +69,10 @@ CREATING: Final = frozenset({
     "CreateVirtualMFADevice",
     "CreateOpenIDConnectProvider",
     "CreateSAMLProvider",
+    "CreateGroup",
+    "CreateInstanceProfile",
+    "CreateServiceLinkedRole",
+    "CreateDelegationRequest",
 })  # fmt: skip
 
 LEFT_OUT: Final = cast("Any", None)
@@ -150,9 +164,19 @@ def test_the_table_holds_the_commands_of_every_family_once() -> None:
         *policies.COMMANDS,
         *simulation.COMMANDS,
         *mfa.COMMANDS,
+        *groups.COMMANDS,
+        *instance_profiles.COMMANDS,
         *oidc_providers.COMMANDS,
         *saml_providers.COMMANDS,
         *outbound.COMMANDS,
+        *account.COMMANDS,
+        *credential_report.COMMANDS,
+        *login_profiles.COMMANDS,
+        *other_credentials.COMMANDS,
+        *service_linked_roles.COMMANDS,
+        *last_accessed.COMMANDS,
+        *root_access.COMMANDS,
+        *delegation.COMMANDS,
     )
     assert list(COMMANDS.values()) == list(families)
     assert list(COMMANDS) == list(OPERATIONS)
@@ -187,16 +211,41 @@ def test_a_target_names_a_member_and_defaults_to_the_caller_where_that_may_be_le
             "ListRoles",
             "ListPolicies",
             "ListVirtualMFADevices",
+            "ListGroups",
+            "ListInstanceProfiles",
             "ListOpenIDConnectProviders",
             "ListSAMLProviders",
             "EnableOutboundWebIdentityFederation",
             "DisableOutboundWebIdentityFederation",
             "GetOutboundWebIdentityFederationInfo",
+            "CreateAccountAlias",
+            "DeleteAccountAlias",
+            "ListAccountAliases",
+            "GetAccountSummary",
+            "GetAccountAuthorizationDetails",
+            "SetSecurityTokenServicePreferences",
+            "GenerateCredentialReport",
+            "GetCredentialReport",
+            "GetAccountPasswordPolicy",
+            "UpdateAccountPasswordPolicy",
+            "DeleteAccountPasswordPolicy",
+            "ListServerCertificates",
+            "GetServiceLastAccessedDetails",
+            "GetServiceLastAccessedDetailsWithEntities",
+            "EnableOrganizationsRootCredentialsManagement",
+            "EnableOrganizationsRootSessions",
+            "DisableOrganizationsRootCredentialsManagement",
+            "DisableOrganizationsRootSessions",
+            "ListOrganizationsFeatures",
+            "ListDelegationRequests",
             "SimulateCustomPolicy",
             "GetContextKeysForCustomPolicy",
         )
         return
     target = authorization.resource
+    if target.kind == "caller":
+        assert target.member == ""
+        return
     (member,) = (member for member in members(COMMANDS[name]) if member.attribute == target.member)
     assert target.or_caller is not member.required
     assert target.creates is (name in CREATING)

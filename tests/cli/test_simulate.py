@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from locum.cli import main
+from locum.core.organization import joined
+from locum.core.organization_records import Organization, OrgPolicy
 from locum.core.records import Account, ManagedPolicy, PolicyVersion, Role, User
 from locum.policy import Ask, Policies, PolicyKind, Principal, decide, load
 from locum.server.bootstrap import bootstrap
@@ -24,6 +26,7 @@ READ = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::ledger
 OBJECT = "arn:aws:s3:::ledger/a.csv"
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/people/alice"
 DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/ops/deploy"
+ORGANIZED = {"StringEquals": {"aws:PrincipalOrgID": "o-ab12cd34ef", "aws:PrincipalAccount": ACCOUNT}}
 
 
 class Outcome(NamedTuple):
@@ -340,6 +343,42 @@ def test_the_policies_of_a_stored_user_are_read(simulate: Simulate, data: Path) 
     assert simulate(*stored, "--action", "s3:PutObject", "--resource", OBJECT).status == 3
     wider = simulate.write("put.json", READ | {"Action": "s3:Put*"})
     assert simulate(*stored, "--identity", wider, "--action", "s3:PutObject", "--resource", OBJECT).status == 0
+
+
+def test_a_stored_organization_limits_its_members(simulate: Simulate, data: Path) -> None:
+    """The account becomes a member of an organization that denies reading objects to callers and roles to everybody."""
+    opened = open_data(Settings(data=data), create=False)
+    with opened.store.transaction() as rows:
+        records = Records(rows)
+        stored = records.get(Account, "", ACCOUNT)
+        assert stored is not None
+        reading = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*", "Condition": ORGANIZED}
+        assuming = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole", "Resource": "*"}
+        organization = Organization(
+            id="o-ab12cd34ef",
+            root="r-ab12",
+            management=OTHER,
+            created=1,
+            policy_types=("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"),
+            scps=("p-FullAWSAccess", "p-reading1"),
+            rcps=("p-assuming",),
+        )
+        records.create(organization)
+        for id, type, statement in (
+            ("p-reading1", "SERVICE_CONTROL_POLICY", reading),
+            ("p-assuming", "RESOURCE_CONTROL_POLICY", assuming),
+        ):
+            text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+            records.create(OrgPolicy(id=id, organization=organization.id, type=type, name=id, created=1, content=text))
+        records.replace(stored, joined(stored.record, organization, 1, invited=True))
+    opened.store.close()
+    stored_world = ("--data", str(data), "--principal", ALICE)
+    (answer,) = simulate(*stored_world, *get("--json")).answers
+    assert answer["decision"]["layer"] == "service control policy"
+    (answer,) = simulate(*stored_world, "--action", "sts:AssumeRole", "--resource", DEPLOY, "--json").answers
+    assert answer["decision"]["layer"] == "resource control policy"
+    allowing = simulate.write("scp.json", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+    assert simulate(*stored_world, "--scp-level", allowing, *get()).status == 0
 
 
 def test_a_stored_role_brings_its_boundary(simulate: Simulate, data: Path) -> None:

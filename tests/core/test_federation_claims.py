@@ -25,16 +25,20 @@ PRINCIPALS: Final = {
     SessionKind.ROOT: ACCOUNT,
     SessionKind.ROLE: "AROAQ2DZ5KX7N3M4P6R8A",
     SessionKind.FEDERATED: "AIDAQ2DZ5KX7N3M4P6R8B",
+    SessionKind.ROOT_TASK: ACCOUNT,
 }
+NAMED: Final = (SessionKind.ROLE, SessionKind.FEDERATED)
+TASK: Final = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 ISSUER: Final = f"arn:aws:iam::{ACCOUNT}:oidc-provider/idp.example.com"
 BY_TOKEN: Final = Federation(FederationKind.WEB_IDENTITY, ISSUER, (("idp.example.com:amr", ("a", "b")),))
 ROLE: Final = Role(account=ACCOUNT, id=PRINCIPALS[SessionKind.ROLE], name="deploy", created=0, trust="")
 
 
 def claims(kind: SessionKind, federation: Any) -> list[Any]:
-    name = "" if kind in (SessionKind.USER, SessionKind.ROOT) else "build"
+    name = "build" if kind in NAMED else ""
+    arns = [TASK] if kind is SessionKind.ROOT_TASK else []
     head = [int(kind), "ASIARZPUZDIK25DH6KSW", "x" * 40, ACCOUNT, PRINCIPALS[kind], name, NOW, NOW + 900]
-    return [*head, None, [], [], [], None, None, [], b"", federation]
+    return [*head, None, arns, [], [], None, None, [], b"", federation]
 
 
 def opened(array: list[Any]) -> Session:
@@ -51,7 +55,7 @@ def test_a_role_session_has_it() -> None:
 @pytest.mark.parametrize("kind", [each for each in SessionKind if each is not SessionKind.ROLE])
 def test_no_other_session_has_it(kind: SessionKind) -> None:
     assert opened(claims(kind, None)).kind is kind
-    with pytest.raises(TokenNotIntact, match="role session"):
+    with pytest.raises(TokenNotIntact, match=r"role session|another kind"):
         opened(claims(kind, [1, ISSUER, []]))
 
 

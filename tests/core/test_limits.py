@@ -18,7 +18,9 @@ ACCOUNT = Account(id="111122223333", name="ops", created=0)
     [
         ("ACLSizePerRole", 2_048, 8_192),
         ("AccessKeysPerUser", 2, 2),
+        ("AccountsPerOrganization", 10, 100_000),
         ("ClientIdsPerOpenIdConnectProvider", 100, 100),
+        ("DelegationRequestsPerAccount", 100, 1_000),
         ("GroupPolicySize", 5_120, 5_120),
         ("GroupsPerAccount", 300, 500),
         ("GroupsPerUser", 10, 10),
@@ -26,14 +28,19 @@ ACCOUNT = Account(id="111122223333", name="ops", created=0)
         ("InstanceSessionsPerInstanceProfile", 1, 1),
         ("MFADevicesPerUser", 8, 8),
         ("OpenIDConnectProvidersPerAccount", 100, 700),
+        ("OrganizationalUnitsPerOrganization", 2_000, 2_000),
         ("PoliciesPerAccount", 1_500, 5_000),
         ("PoliciesPerGroup", 10, 10),
         ("PoliciesPerRole", 10, 25),
         ("PoliciesPerUser", 10, 20),
         ("PolicySize", 6_144, 6_144),
+        ("ResourceControlPoliciesPerOrganization", 1_000, 1_000),
+        ("ResourceControlPoliciesPerTarget", 5, 5),
         ("RolePolicySize", 10_240, 10_240),
         ("RolesPerAccount", 1_000, 10_000),
         ("SAMLProvidersPerAccount", 100, 100),
+        ("ServiceControlPoliciesPerOrganization", 10_000, 10_000),
+        ("ServiceControlPoliciesPerTarget", 10, 10),
         ("TagsPerEntity", 50, 50),
         ("UserPolicySize", 2_048, 2_048),
         ("UsersPerAccount", 5_000, 5_000),
@@ -43,7 +50,7 @@ ACCOUNT = Account(id="111122223333", name="ops", created=0)
 def test_a_new_account_has_the_default_which_can_be_raised_to_the_maximum(
     name: str, default: int, maximum: int
 ) -> None:
-    assert len(LIMITS) == 22
+    assert len(LIMITS) == 29
     assert limit(None, name) == limit(ACCOUNT, name) == default
     assert limit(with_limits(ACCOUNT, {name: maximum}), name) == maximum
     with pytest.raises(LimitError, match=f"{name} can be 0 to {maximum}"):

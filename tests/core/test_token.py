@@ -47,13 +47,16 @@ PRINCIPALS: Final = {
     SessionKind.ROOT: ACCOUNT,
     SessionKind.ROLE: "AROAQ2DZ5KX7N3M4P6R8A",
     SessionKind.FEDERATED: "AIDAQ2DZ5KX7N3M4P6R8B",
+    SessionKind.ROOT_TASK: ACCOUNT,
 }
+TASK: Final = ("arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials",)
 
 
 def session(kind: SessionKind = SessionKind.ROLE, *, seconds: int = 900, policy: str | None = None) -> Session:
     name = "build" if kind in (SessionKind.ROLE, SessionKind.FEDERATED) else ""
     key_id = arn.access_key_id("ASIA", ACCOUNT, b"\x01\x02\x03\x04\x05")
-    return Session(kind, key_id, Secret(SECRET), ACCOUNT, PRINCIPALS[kind], name, NOW, NOW + seconds, policy)
+    arns = TASK if kind is SessionKind.ROOT_TASK else ()
+    return Session(kind, key_id, Secret(SECRET), ACCOUNT, PRINCIPALS[kind], name, NOW, NOW + seconds, policy, arns)
 
 
 def claims(kind: SessionKind = SessionKind.ROLE, /, **changed: Any) -> list[Any]:
@@ -79,11 +82,11 @@ sessions = st.builds(
         secret_access_key(random[5:]),
         ACCOUNT,
         PRINCIPALS[kind],
-        name,
+        name if kind is not SessionKind.ROOT_TASK else "",
         issued,
         issued + 1 + int(share * (MAXIMUM_LIFETIME[kind] - 1)),
-        policy,
-        tuple(arns),
+        policy if kind is not SessionKind.ROOT_TASK else None,
+        tuple(arns) if kind is not SessionKind.ROOT_TASK else TASK,
     ),
     st.sampled_from(SessionKind),
     st.binary(min_size=35, max_size=35),
@@ -391,7 +394,8 @@ def test_the_lifetime_of_each_kind_is_enforced_at_use(kind: SessionKind) -> None
     longest = MAXIMUM_LIFETIME[kind]
     assert RING.open_session(sealed(claims(kind, expires=NOW + longest))).expires == NOW + longest
     assert RING.open_session(sealed(claims(kind, expires=NOW + 1))).expires == NOW + 1
-    for expires in (NOW + longest + 1, NOW, NOW - 1, 0, 2**63):
+    at_once = () if kind is SessionKind.ROOT_TASK else (NOW,)
+    for expires in (NOW + longest + 1, *at_once, NOW - 1, 0, 2**63):
         with pytest.raises(TokenNotIntact, match="times"):
             RING.open_session(sealed(claims(kind, expires=expires)))
     with pytest.raises(TokenNotIntact, match="times"):

@@ -15,7 +15,7 @@ import pytest
 
 SOURCE: Final = Path(__file__).parents[2] / "src" / "locum"
 
-VALUES: Final = frozenset({"arn", "errors", "http", "secret"})
+VALUES: Final = frozenset({"arn", "errors", "http", "organization_errors", "secret"})
 CONTRACT: Final = frozenset({"api", "wire"})
 PURE: Final = frozenset({"policy", "core"})
 EDGES: Final = frozenset({"store", "guard", "server"})

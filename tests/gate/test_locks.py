@@ -52,6 +52,7 @@ LOCKS: Final = {
     "dev.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]],
     "bench.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["bench"]],
     "fuzz.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["fuzz"]],
+    "ansible.lock": PROJECT["dependency-groups"]["ansible"],
 }
 """Lock → the requirements of pyproject.toml that it was made from."""
 
@@ -134,7 +135,7 @@ def test_the_project_asks_for_no_release_below_the_floors(line: str) -> None:
     assert floor is None or lowest >= Version(floor)
 
 
-@pytest.mark.parametrize("other", ["setup.lock", "serve.lock", "bench.lock"])
+@pytest.mark.parametrize("other", ["setup.lock", "serve.lock", "bench.lock", "ansible.lock"])
 def test_locks_agree_on_every_version_that_they_share(other: str) -> None:
     """So that ``make serve`` after ``make test`` changes nothing in the environment."""
     dev = versions("dev.lock")

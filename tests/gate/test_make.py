@@ -50,6 +50,7 @@ def test_make_alone_tells_the_commands() -> None:
         ("format", "ruff format src tests"),
         ("lock", "--generate-hashes"),
         ("bench", "-m benchmarks --only sigv4 --port 9000"),
+        ("ansible", "--require-hashes -r requirements/ansible.lock"),
     ],
 )
 def test_a_target_runs_its_command_and_hands_options_on(target: str, command: str, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from locum.server.providers import Providers
 from locum.server.ring import create_ring_key
 from locum.store.facts import Miss
 from locum.store.memory import MemoryStore
+from locum.wire import json as aws_json
 from locum.wire.answer import decode_error, decode_response
 from locum.wire.query import encode_command, encode_form
 from locum.wire.sigv4 import Credentials, presign, sign
@@ -78,14 +79,14 @@ class World:
 
     def request(self, command: Command[Any], credentials: Credentials | None, **changes: Any) -> Request:
         """The signed request of a command; ``changes`` replace members of the request before it is signed."""
-        request = Request(
-            "POST",
-            "/",
-            "",
-            (("host", HOST), ("content-type", "application/x-www-form-urlencoded; charset=utf-8")),
-            encode_form(encode_command(command)),
-            "198.51.100.7",
-        )
+        headers: tuple[tuple[str, str], ...]
+        if command.operation.service.target:
+            headers = (("content-type", aws_json.CONTENT_TYPE), ("x-amz-target", aws_json.target_of(command)))
+            body = aws_json.encode_command(command)
+        else:
+            headers = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
+            body = encode_form(encode_command(command))
+        request = Request("POST", "/", "", (("host", HOST), *headers), body, "198.51.100.7")
         request = msgspec.structs.replace(request, **changes)
         if credentials is None:
             return request
@@ -133,11 +134,15 @@ class World:
     def read(response: Response, command: Command[Output]) -> Output:
         """What a client makes of an answer."""
         World.check(response)
+        if command.operation.service.target:
+            return aws_json.decode_response(response.body, type(command))
         return decode_response(response.body, type(command))
 
     @staticmethod
     def check(response: Response) -> None:
         """Raise the error that an answer holds, if it holds one."""
+        if response.status != 200 and ("content-type", aws_json.CONTENT_TYPE) in response.headers:
+            raise aws_json.decode_error(response.status, response.body, response.headers)
         if response.status != 200:
             raise decode_error(response.status, response.body, headers=response.headers)
 

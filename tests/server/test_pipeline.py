@@ -98,7 +98,13 @@ def test_a_missing_version_is_named(world: World) -> None:
     assert refused.message == "Could not find operation GetCallerIdentity for version NO_VERSION_SPECIFIED"
 
 
-def test_a_declared_operation_without_a_handler_is_refused_and_recorded(world: World) -> None:
+def test_a_declared_operation_without_a_handler_is_refused_and_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from locum.server import handlers
+
+    kind: type[Command[Any]] = sts.AssumeRootCommand
+    monkeypatch.delitem(handlers.HANDLERS, kind)
     task = sts.PolicyDescriptorType(arn="arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials")
     command = sts.AssumeRootCommand(target_principal=OTHER, task_policy_arn=task)
     refused = error(world, world.request(command, world.root))
@@ -692,4 +698,5 @@ def test_lifetimes_are_those_of_the_reference() -> None:
         SessionKind.ROOT: 3_600,
         SessionKind.ROLE: 43_200,
         SessionKind.FEDERATED: 129_600,
+        SessionKind.ROOT_TASK: 900,
     }

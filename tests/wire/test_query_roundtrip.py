@@ -31,8 +31,26 @@ COMMANDS: Final = [
     pytest.param(command, id=f"{contract.service.name}-{name}")
     for contract in CONTRACTS.values()
     for name, command in contract.commands.items()
+    if not contract.service.target
 ]
-SAMPLES: Final = ("/", "/a/", "/a/b/", "v1", "v20.x", "1", "123456789012")
+SAMPLES: Final = (
+    *("/", "/a/", "/a/b/", "v1", "v20.x", "1", "123456789012", "https://a.example/b?c=d#e"),
+    *("o-ab12cd34ef", "r-ab12", "ou-ab12-ab12cd34", "p-ab12cd34ef", "car-ab12cd34", "root@example.com"),
+    *(
+        "o-ab12cd34ef/r-ab12/",
+        "o-ab12cd34ef/r-ab12/ou-ab12-ab12cd34/",
+        "arn:aws:organizations::aws:policy/a/p-FullAWSAccess",
+    ),
+    *(
+        f"arn:aws:organizations::123456789012:{each}"
+        for each in (
+            "organization/o-ab12cd34ef",
+            "account/o-ab12cd34ef/123456789012",
+            "root/o-ab12cd34ef/r-ab12",
+            "ou/o-ab12cd34ef/ou-ab12-ab12cd34",
+        )
+    ),
+)
 """Texts for patterns that are more than a class of characters."""
 
 CANDIDATES: Final = "".join(map(chr, range(32, 256))) + "\t\n\rŁжあ部\u2028\U0001d4b3😀"

@@ -2,7 +2,7 @@
 
 They are called as every operation of the service is, by a signed request that names ``Action`` and ``Version``, and
 their permissions are the service's: ``sts:RevokeSessions``, ``sts:ListRevocations``, ``sts:DiagnoseWebIdentityToken``,
-``sts:DiagnoseSAMLAssertion``.
+``sts:DiagnoseSAMLAssertion``, ``sts:ReceiveDelegationToken``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ __all__ = [
     "DiagnosisCheck",
     "ListRevocationsCommand",
     "ListRevocationsResponse",
+    "ReceiveDelegationTokenCommand",
+    "ReceiveDelegationTokenResponse",
     "RevokeSessionsCommand",
     "RevokeSessionsResponse",
     "SessionRevocation",
@@ -172,12 +174,31 @@ class DiagnoseSAMLAssertionCommand(Command[DiagnoseSAMLAssertionResponse]):
     duration_seconds: RoleDuration | None = None
 
 
+class ReceiveDelegationTokenResponse(Shape):
+    """The token that GetDelegatedAccessToken takes, and when the delegated time is over."""
+
+    trade_in_token: Secret
+    expiration: datetime.datetime
+
+
+class ReceiveDelegationTokenCommand(Command[ReceiveDelegationTokenResponse]):
+    """Fetch the token of a delegation request that the caller's account made, after SendDelegationToken let it go.
+
+    It stands in for AWS's notification.  Refused with ``NoSuchEntity`` where no token was sent, and with
+    ``ExpiredTradeInTokenException`` where the delegated time is over.
+    """
+
+    operation: ClassVar[Operation] = Operation(STS, "ReceiveDelegationToken", Authorization(), read_only=False)
+    delegation_request_id: Annotated[str, text(16, 128, r"[\w-]+")]
+
+
 COMMANDS: Final[dict[str, type[Command[Any]]]] = {
     command.operation.name: command
     for command in (
         DiagnoseSAMLAssertionCommand,
         DiagnoseWebIdentityTokenCommand,
         ListRevocationsCommand,
+        ReceiveDelegationTokenCommand,
         RevokeSessionsCommand,
     )
 }

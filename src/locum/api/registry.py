@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from locum.api import extensions, iam, sts
+from locum.api import extensions, iam, organizations, sts
 from locum.api.shapes import Command, Service
 from locum.errors import InvalidAction, MissingAction
+from locum.organization_errors import UnknownOperationException
 
-__all__ = ["CONTRACTS", "Contract", "find_command", "unknown_operation"]
+__all__ = ["CONTRACTS", "TARGETS", "Contract", "find_command", "find_target", "unknown_operation"]
 
 
 class Contract(NamedTuple):
@@ -22,9 +23,18 @@ class Contract(NamedTuple):
 
 CONTRACTS: Final[Mapping[str, Contract]] = {
     contract.service.version: contract
-    for contract in (Contract(sts.STS, sts.COMMANDS, extensions.COMMANDS), Contract(iam.IAM, iam.COMMANDS))
+    for contract in (
+        Contract(sts.STS, sts.COMMANDS, extensions.COMMANDS),
+        Contract(iam.IAM, iam.COMMANDS),
+        Contract(organizations.ORGANIZATIONS, organizations.COMMANDS),
+    )
 }
 """API version → contract: the version of a query request names the service."""
+
+TARGETS: Final[Mapping[str, Contract]] = {
+    contract.service.target: contract for contract in CONTRACTS.values() if contract.service.target
+}
+"""Beginning of ``X-Amz-Target`` → contract, for the services that speak awsJson."""
 
 
 def unknown_operation(action: str, version: str | None) -> InvalidAction:
@@ -43,7 +53,21 @@ def find_command(
     if not action:
         raise MissingAction("The request is missing an action or a required parameter.")
     contract = contracts.get(version or "")
+    if contract is not None and contract.service.target:
+        contract = None
     command = None if contract is None else contract.commands.get(action) or contract.extensions.get(action)
     if command is None:
         raise unknown_operation(action, version)
+    return command
+
+
+def find_target(target: str, contract: Contract) -> type[Command[Any]]:
+    """The command of a service of :data:`TARGETS` that ``X-Amz-Target`` of a request names.
+
+    UnknownOperationException where the service has no such operation.
+    """
+    name = target.partition(".")[2]
+    command = contract.commands.get(name)
+    if command is None:
+        raise UnknownOperationException(f"Could not find operation {name[:128]} of {contract.service.name}")
     return command

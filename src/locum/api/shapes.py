@@ -121,11 +121,17 @@ class _UnicodePattern:
         return self._ascii.fullmatch(value)
 
 
+_LINEAR: Final = {
+    r"[^\s@]+@[^\s@]+\.[^\s@]+": r"[^\s@]++@(?=[^\s@]++\Z)[^\s@]+\.[^\s@]+",
+}
+"""Patterns whose time could grow with the square of a hostile text → the same language in linear time (R29)."""
+
+
 @functools.cache
 def _pattern(printed: str) -> Pattern:
     if _UNICODE_CLASSES in printed:
         return Pattern(printed, typing.cast("re.Pattern[str]", _UnicodePattern(printed)))
-    source = printed.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF")
+    source = _LINEAR.get(printed, printed).replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF")
     return Pattern(printed, re.compile(source, re.ASCII))
 
 
@@ -265,12 +271,14 @@ class Service(msgspec.Struct, frozen=True):
     """A service and its protocol constants.
 
     ``echoes`` tells whether validation messages quote the offending value (STS does, IAM stopped: IAM-GEN-040).
+    ``target`` begins ``X-Amz-Target`` for a service that speaks awsJson, and is empty for those that speak awsQuery.
     """
 
     name: str
     version: str
     namespace: str
     echoes: bool
+    target: str = ""
 
     @property
     def event_source(self) -> str:
@@ -298,11 +306,13 @@ class Authorization(msgspec.Struct, frozen=True):
     ``resource`` is ``"*"``, an ARN with ``{partition}`` and ``{account}`` of the caller to fill in, or the
     :class:`Target` whose ARN the policies see; ``keys`` are the operation's own context
     keys beside the global ones; ``trust`` demands that the target's trust policy allows too (POL-EV-030).
+    ``passes`` is the role that the call hands to a service, which takes iam:PassRole (POL-TR-020).
     """
 
     resource: Target | str = "*"
     keys: tuple[str, ...] = ()
     trust: bool = False
+    passes: Target | None = None
 
 
 class Operation(msgspec.Struct, frozen=True):

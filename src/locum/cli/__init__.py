@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "serve": ("locum.cli.serve", "Run the server."),
     "keys": ("locum.cli.keys", "Keys that seal session tokens and sign identity tokens."),
     "account": ("locum.cli.account", "Create and list accounts, and set their limits."),
+    "apply": ("locum.cli.apply", "Make accounts and everything in them what a file says."),
+    "export": ("locum.cli.export", "Print accounts and everything in them as such a file."),
     "root": ("locum.cli.root", "Replace an account's root access key."),
     "sessions": ("locum.cli.sessions", "Revoke sessions, and show what was revoked."),
     "audit": ("locum.cli.audit", "Search the audit files: who did what as which role."),

@@ -12,14 +12,17 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import click
+import msgspec
 
 from locum import arn
 from locum.arn import Arn
 from locum.cli.documents import compiled
 from locum.cli.options import as_json, data_options, opened, settings_from
 from locum.cli.report import instant, result
+from locum.core.organization import UNDER_RESOURCE_CONTROL, OrgFacts
 from locum.core.records import ManagedPolicy, Role, User
-from locum.guard.context import tag_keys
+from locum.core.service_linked_roles import service_of
+from locum.guard.context import owner_keys, place_keys, tag_keys
 from locum.guard.directory import Directory, Holder
 from locum.policy import (
     Ask,
@@ -78,6 +81,7 @@ class _Who(NamedTuple):
     identity: tuple[CompiledPolicy, ...] = ()
     boundary: CompiledPolicy | None = None
     tags: Mapping[str, str] = {}
+    place: OrgFacts | None = None
 
 
 class _Resource(NamedTuple):
@@ -141,8 +145,8 @@ def command(
 ) -> int:
     """Say what policies allow, and why: a tree for each action and resource.
 
-    The policies come from files, or, with --data, those of PRINCIPAL from a data directory that a server may be using;
-    files are then added to them. Nothing is changed.
+    The policies come from files, or, with --data, those of PRINCIPAL and of organizations from a data directory that a
+    server may be using; files are then added to them, or replace the organizations'. Nothing is changed.
 
     Exit status 0: everything is allowed; 3: something is denied.
     """
@@ -163,8 +167,10 @@ def command(
         for each, on in questions:
             stored = world.resource(on)
             owner = resource_account or _owner(on) or who.principal.account
-            known = _context(who, stored, owner, now) | given
-            answers.append(explain(Ask(who.principal, each, on, owner, known), _policies(files, who, stored, each, on)))
+            place = world.place(owner)
+            known = _context(who, stored, owner, place, now) | given
+            policies = _policies(files, who, stored, place, each, on)
+            answers.append(explain(Ask(who.principal, each, on, owner, known), policies))
     if as_json:
         result(answers)
     else:
@@ -208,19 +214,26 @@ def _owner(resource: str) -> str:
     return parts[4] if len(parts) == 6 and arn.is_account_id(parts[4]) else ""
 
 
-def _context(who: _Who, stored: _Resource, owner: str, now: int) -> dict[str, str | tuple[str, ...]]:
+def _context(
+    who: _Who, stored: _Resource, owner: str, place: OrgFacts | None, now: int
+) -> dict[str, str | tuple[str, ...]]:
     """What a server would know by itself."""
     known: dict[str, str | tuple[str, ...]] = {"aws:currenttime": instant(now), "aws:epochtime": str(now)}
     if who.principal.kind in _SESSIONS:
         known["aws:tokenissuetime"] = instant(now)
     if owner:
-        known["aws:resourceaccount"] = owner
+        owner_keys(known, owner, place)
+    place_keys(known, "principal", who.place)
     tag_keys(known, who.tags, prefixes=("aws:principaltag/",))
     tag_keys(known, stored.tags, prefixes=_RESOURCE_TAGS)
     return known | principal_context(who.principal)
 
 
-def _policies(files: _Files, who: _Who, stored: _Resource, action: str, resource: str) -> Policies:
+def _policies(
+    files: _Files, who: _Who, stored: _Resource, place: OrgFacts | None, action: str, resource: str
+) -> Policies:
+    scps = None if who.place is None else who.place.scps
+    guarding = place.rcps if place is not None and action.partition(":")[0].lower() in UNDER_RESOURCE_CONTROL else None
     trust = files.trust or stored.trust
     # A role that does not exist, or whose trust policy is not given, is asked for like one that trusts nobody.
     assumes = files.resource is None and _ASSUMED.search(f"{action.lower()} {resource}") is not None
@@ -231,8 +244,8 @@ def _policies(files: _Files, who: _Who, stored: _Resource, action: str, resource
         resource=trust if assumes else files.resource,
         resource_layer=Layer.TRUST if assumes else Layer.RESOURCE,
         resource_policy_required=assumes,
-        scps=files.scps,
-        rcps=files.rcps,
+        scps=files.scps or scps,
+        rcps=files.rcps or guarding,
     )
 
 
@@ -254,6 +267,9 @@ class _Imagined:
     def resource(self, resource: str) -> _Resource:
         return _Resource()
 
+    def place(self, account: str) -> OrgFacts | None:
+        return None
+
 
 class _Stored:
     """The world of a data directory, in one consistent read."""
@@ -266,10 +282,17 @@ class _Stored:
     def who(self, name: str, unique_id: str | None, session_name: str, issuer: str | None) -> _Who:
         holder = self._holder(issuer or name)
         if holder is None:
-            return _Who(_principal(name, unique_id, session_name, issuer, ""))
+            made = _principal(name, unique_id, session_name, issuer, "")
+            return _Who(made, place=self.place(made.account))
         role_arn = holder.arn if isinstance(holder.record, Role) else ""
         made = _principal(name, unique_id or holder.id, session_name, issuer, role_arn)
-        return _Who(made, holder.identity, holder.boundary, holder.tags)
+        if role_arn and service_of(holder.record.path) is not None:
+            made = msgspec.structs.replace(made, service_linked=True)
+        return _Who(made, holder.identity, holder.boundary, holder.tags, self.place(holder.account))
+
+    def place(self, account: str) -> OrgFacts | None:
+        """Where in an organization an account is."""
+        return self._directory.organization_of(account) if account else None
 
     def _holder(self, name: str) -> Holder | None:
         """The user or role whose policies apply; None for callers without any."""

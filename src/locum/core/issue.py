@@ -15,6 +15,7 @@ from locum.api.sts import (
     AssumeRoleCommand,
     AssumeRoleWithSAMLCommand,
     AssumeRoleWithWebIdentityCommand,
+    AssumeRootCommand,
     GetFederationTokenCommand,
     GetSessionTokenCommand,
     PolicyDescriptorType,
@@ -42,8 +43,10 @@ __all__ = [
     "RANDOM_BYTES",
     "assume_role",
     "assume_role_by_proof",
+    "assume_root",
     "get_federation_token",
     "get_session_token",
+    "lineage",
     "managed_arns",
     "padded",
     "refuse_contexts",
@@ -58,6 +61,7 @@ _BEYOND_ROLE: Final = "The requested DurationSeconds exceeds the MaxSessionDurat
 _DEFAULT_ROLE_SECONDS: Final = 3_600
 _CHAINED_SECONDS: Final = 3_600
 _DEFAULT_TOKEN_SECONDS: Final = 43_200
+_DEFAULT_TASK_SECONDS: Final = 900
 _ROOT_SECONDS: Final = 3_600
 _RESERVED: Final = "aws:"
 _CONTEXT_PROVIDER: Final = "iam::aws:contextProvider/IdentityCenter"
@@ -166,7 +170,7 @@ def assume_role(command: AssumeRoleCommand, caller: Caller, role: Role, now: flo
         transitive_tags,
         source_identity,
         None,
-        _lineage(caller),
+        lineage(caller),
     )
 
 
@@ -239,7 +243,7 @@ def get_session_token(
         issued,
         issued + _own_seconds(command.duration_seconds, caller, kind),
         mfa=mfa,
-        lineage=_lineage(caller),
+        lineage=lineage(caller),
     )
 
 
@@ -262,7 +266,32 @@ def get_federation_token(command: GetFederationTokenCommand, caller: Caller, now
         command.policy,
         managed_arns(command.policy_arns),
         tags,
-        lineage=_lineage(caller),
+        lineage=lineage(caller),
+    )
+
+
+def assume_root(command: AssumeRootCommand, caller: Caller, account: str, now: float, random: bytes) -> Session:
+    """The session as root of ``account`` for one task, bounded by the task's policy (STS-ROOT-006, STS-ROOT-010).
+
+    The caller's source identity is handed on (STS-SI-009).  With a duration of 0 it is over at once.
+    """
+    policy = command.task_policy_arn.arn
+    if policy is None:
+        raise TypeError("the task policy was checked before")
+    seconds = command.duration_seconds if command.duration_seconds is not None else _DEFAULT_TASK_SECONDS
+    issued = int(now)
+    return Session(
+        SessionKind.ROOT_TASK,
+        arn.access_key_id("ASIA", account, random[:5]),
+        secret_access_key(random[5:RANDOM_BYTES]),
+        account,
+        account,
+        "",
+        issued,
+        issued + min(seconds, MAXIMUM_LIFETIME[SessionKind.ROOT_TASK]),
+        policy_arns=(policy,),
+        source_identity=None if caller.session is None else caller.session.source_identity,
+        lineage=lineage(caller),
     )
 
 
@@ -276,7 +305,8 @@ def _own_seconds(asked: int | None, caller: Caller, kind: SessionKind) -> int:
     return min(seconds, _ROOT_SECONDS if caller.kind is CallerKind.ROOT else MAXIMUM_LIFETIME[kind])
 
 
-def _lineage(caller: Caller) -> tuple[str, ...]:
+def lineage(caller: Caller) -> tuple[str, ...]:
+    """The credentials from which the caller's sessions come: its session's ancestors, then its own."""
     own = (caller.access_key_id, caller.principal_id)
     session = caller.session
     return own if session is None else session.lineage + own

@@ -39,7 +39,9 @@ LIMITS: Final[Mapping[str, Limit]] = MappingProxyType(
     {
         "ACLSizePerRole": _of_size(SIZES[PolicyKind.TRUST], "a role's trust policy"),
         "AccessKeysPerUser": Limit(2, 2, "access keys of a user"),
+        "AccountsPerOrganization": Limit(10, 100_000, "accounts of the organization that the account manages"),
         "ClientIdsPerOpenIdConnectProvider": Limit(100, 100, "audiences of an OIDC provider"),
+        "DelegationRequestsPerAccount": Limit(100, 1_000, "delegation requests that the account made"),
         "GroupPolicySize": _of_size(INLINE_SIZES["group"], "all inline policies of a group"),
         "GroupsPerAccount": Limit(300, 500, "groups"),
         "GroupsPerUser": Limit(10, 10, "groups that a user is in"),
@@ -47,21 +49,26 @@ LIMITS: Final[Mapping[str, Limit]] = MappingProxyType(
         "InstanceSessionsPerInstanceProfile": Limit(1, 1, "roles of an instance profile"),
         "MFADevicesPerUser": Limit(8, 8, "MFA devices of a user"),
         "OpenIDConnectProvidersPerAccount": Limit(100, 700, "OIDC providers"),
+        "OrganizationalUnitsPerOrganization": Limit(2_000, 2_000, "organizational units of the organization"),
         "PoliciesPerAccount": Limit(1_500, 5_000, "managed policies"),
         "PoliciesPerGroup": Limit(10, 10, "managed policies attached to a group"),
         "PoliciesPerRole": Limit(10, 25, "managed policies attached to a role"),
         "PoliciesPerUser": Limit(10, 20, "managed policies attached to a user"),
         "PolicySize": _of_size(SIZES[PolicyKind.MANAGED], "a managed policy"),
+        "ResourceControlPoliciesPerOrganization": Limit(1_000, 1_000, "resource control policies"),
+        "ResourceControlPoliciesPerTarget": Limit(5, 5, "resource control policies attached to one place"),
         "RolePolicySize": _of_size(INLINE_SIZES["role"], "all inline policies of a role"),
         "RolesPerAccount": Limit(1_000, 10_000, "roles"),
         "SAMLProvidersPerAccount": Limit(100, 100, "SAML providers"),
+        "ServiceControlPoliciesPerOrganization": Limit(10_000, 10_000, "service control policies"),
+        "ServiceControlPoliciesPerTarget": Limit(10, 10, "service control policies attached to one place"),
         "TagsPerEntity": Limit(50, 50, "tags of a user, a role, a policy or a provider"),
         "UserPolicySize": _of_size(INLINE_SIZES["user"], "all inline policies of a user"),
         "UsersPerAccount": Limit(5_000, 5_000, "users"),
         "VersionsPerPolicy": Limit(5, 5, "versions of a managed policy"),
     }
 )
-"""Name of the quota, as AWS's refusals and account summary have it → its values (POL-LM-001…009, IAM-GEN-072)."""
+"""Name of the quota, as AWS's refusals and account summary have it where they do (POL-LM-001…011, IAM-GEN-072)."""
 
 
 def limit(account: Account | None, name: str) -> int:

@@ -16,6 +16,7 @@ import msgspec
 
 from locum.api.sts import GetWebIdentityTokenCommand, Tag
 from locum.core.jose import SIGNING_ALGORITHMS, PrivateKey, read_private_key, sign
+from locum.core.organization import OrgFacts
 from locum.core.records import OutboundIssuer, SigningKey
 from locum.core.sealing import Vault
 from locum.core.session import Caller, Session
@@ -206,11 +207,13 @@ def claims(
     issued: int,
     expires: int,
     id: str,
+    organization: OrgFacts | None = None,
 ) -> dict[str, Any]:
     """The claims of a token (STS-GWT-011…014).
 
     ``tags`` are the own tags of the caller's user or role, ``issued`` and ``expires`` epoch seconds, ``id`` the token's
-    UUID.  The subject is the user or the role, path included, and never the session.
+    UUID.  The subject is the user or the role, path included, and never the session.  ``organization`` is that of the
+    caller's account.
     """
     audience = command.audience
     about: dict[str, Any] = {
@@ -218,6 +221,9 @@ def claims(
         "source_region": region,
         "principal_id": caller.principal_arn,
     }
+    if organization is not None:
+        about["org_id"] = organization.id
+        about["ou_path"] = [organization.path]
     session = caller.session
     if principal_tags := _principal_tags(tags, session):
         about["principal_tags"] = principal_tags

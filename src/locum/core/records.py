@@ -1,4 +1,4 @@
-"""The records that the store keeps: accounts, users, roles, policies, keys, MFA devices, identity providers.
+"""The records that the store keeps: accounts, users, groups, roles, policies, keys, devices, profiles, providers.
 
 A record knows its key and its index rows; the store sees only bytes.  Names that are unique without regard to case
 (POL-LM-010) are lower-cased in the key and keep their case in the record.  Times are whole seconds since the epoch.
@@ -12,11 +12,25 @@ from typing import ClassVar, Final, TypeVar
 import msgspec
 
 from locum import arn
+from locum.core.account_records import (
+    AccessReport,
+    AccountAlias,
+    AccountSettings,
+    CredentialReport,
+    LoginProfile,
+    RoleDeletion,
+)
+from locum.core.delegation_records import DelegationRequest
+from locum.core.organization_records import AccountCreation, Organization, OrgPolicy, OrgUnit, attachments
+from locum.core.record import Record
+from locum.policy.managed import ROOT_TASKS
 
 __all__ = [
     "KINDS",
     "AccessKey",
     "Account",
+    "Group",
+    "InstanceProfile",
     "ManagedPolicy",
     "MfaCodes",
     "MfaDevice",
@@ -38,39 +52,40 @@ __all__ = [
 ]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Base of the records.  ``key`` is ``(account, kind, name)``; ``indexes`` are the reverse look-ups it answers."""
-
-    kind: ClassVar[str]
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Where the record lives; the account is empty for records of the whole installation."""
-        raise TypeError(f"{type(self).__name__} has no key")
-
-    @property
-    def indexes(self) -> list[tuple[str, str]]:
-        """Rows ``(index, value)`` under which the record is found."""
-        return []
-
-    @classmethod
-    def folded(cls, name: str) -> str:
-        """A name as it stands in the key of a record that belongs to an account: equal for names that are the same."""
-        return name.lower()
-
-
 class Account(Record, frozen=True, kw_only=True):
-    """An account; ``limits`` holds those of its quotas that differ from the default (:mod:`locum.core.limits`)."""
+    """An account; ``limits`` holds those of its quotas that differ from the default (:mod:`locum.core.limits`).
+
+    ``organization`` is the id of the one that it is in, ``parent`` its root or unit there, ``joined`` since when, and
+    ``invited`` tells that it was there before.  ``scps`` and ``rcps`` are as :class:`OrgUnit` has them, ``tags`` those
+    that Organizations keeps.  ``closed`` is the time at which it was closed for good, 0 for an open account.
+    """
 
     kind: ClassVar[str] = "account"
     id: str
     name: str
     created: int
     limits: dict[str, int] = {}
+    email: str = ""
+    closed: int = 0
+    organization: str | None = None
+    parent: str = ""
+    joined: int = 0
+    invited: bool = False
+    tags: dict[str, str] = {}
+    scps: tuple[str, ...] | None = None
+    rcps: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
         return "", self.kind, self.id
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        rows = [("account-email", self.email.lower())] if self.email else []
+        if self.organization is not None:
+            rows += [("org-account", self.organization), ("account-parent", self.parent)]
+            rows += attachments(self.organization, self.scps, self.rcps)
+        return rows
 
 
 class AccessKey(Record, frozen=True, kw_only=True):
@@ -131,24 +146,55 @@ class _Entity(Record, frozen=True, kw_only=True):
 class _PolicyHolder(_Entity, frozen=True, kw_only=True):
     inline: dict[str, str] = {}
     attached: tuple[str, ...] = ()
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [("id", self.id), *(("attached", policy) for policy in self.attached)]
+
+
+class _Bounded(_PolicyHolder, frozen=True, kw_only=True):
     boundary: str | None = None
 
     @property
     def indexes(self) -> list[tuple[str, str]]:
-        rows = [("id", self.id)]
-        rows += [("attached", policy) for policy in self.attached]
+        rows = super().indexes
         if self.boundary is not None:
             rows.append(("boundary", self.boundary))
         return rows
 
 
-class User(_PolicyHolder, frozen=True, kw_only=True):
-    """A user: ``inline`` maps policy names to documents, ``attached`` and ``boundary`` name managed policies by ARN."""
+class User(_Bounded, frozen=True, kw_only=True):
+    """A user: ``inline`` maps policy names to documents, ``attached`` and ``boundary`` name managed policies by ARN.
+
+    ``groups`` are the unique ids of the groups that it is in, in the order in which it came into them.
+    """
 
     kind: ClassVar[str] = "user"
+    groups: tuple[str, ...] = ()
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [*super().indexes, *(("member", group) for group in self.groups)]
 
 
-class Role(_PolicyHolder, frozen=True, kw_only=True):
+class Group(_PolicyHolder, frozen=True, kw_only=True):
+    """A group: its policies are its members' too (POL-GR-031), who name it; it has neither tags nor a boundary."""
+
+    kind: ClassVar[str] = "group"
+
+
+class InstanceProfile(_Entity, frozen=True, kw_only=True):
+    """An instance profile: the name under which a machine is given a role, which ``role`` names by its unique id."""
+
+    kind: ClassVar[str] = "instance-profile"
+    role: str | None = None
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [] if self.role is None else [("profile-role", self.role)]
+
+
+class Role(_Bounded, frozen=True, kw_only=True):
     """A role; ``trust`` is its trust policy with user and role ARNs replaced by unique ids (POL-PR-010)."""
 
     kind: ClassVar[str] = "role"
@@ -179,6 +225,11 @@ class ManagedPolicy(_Entity, frozen=True, kw_only=True):
     last_number: int
     updated: int
     description: str | None = None
+
+    @property
+    def is_attachable(self) -> bool:
+        """Whether it can be attached and be a boundary: all can but those of root tasks (POL-RT-005)."""
+        return self.account != "aws" or self.path != ROOT_TASKS
 
     @property
     def document(self) -> str:
@@ -412,15 +463,28 @@ KINDS: Final[dict[str, type[Record]]] = {
     each.kind: each
     for each in (
         AccessKey,
+        AccessReport,
         Account,
+        AccountAlias,
+        AccountCreation,
+        AccountSettings,
+        CredentialReport,
+        DelegationRequest,
+        Group,
+        InstanceProfile,
+        LoginProfile,
         ManagedPolicy,
         MfaCodes,
         MfaDevice,
-        OidcProvider,
-        OutboundIssuer,
+        OrgPolicy,
+        OrgUnit,
+        Organization,
         Revocation,
         RingKey,
         Role,
+        RoleDeletion,
+        OidcProvider,
+        OutboundIssuer,
         SamlProvider,
         SigningKey,
         SpentAssertion,

@@ -85,5 +85,9 @@ class Revocations:
             identities, value = self._source_identities, session.source_identity
             if issued < max(identities.get((session.account, value), 0), identities.get((EVERY_ACCOUNT, value), 0)):
                 return True
-        issuers = self._issuers
-        return any(issued < max(named.get(each, 0), issuers.get(each, 0)) for each in session.lineage)
+        return self.reaches(session.lineage, issued)
+
+    def reaches(self, lineage: Iterable[str], moment: int) -> bool:
+        """Whether any of the credentials that led to something was revoked that did so at a moment in epoch seconds."""
+        named, issuers = self._named, self._issuers
+        return any(moment < max(named.get(each, 0), issuers.get(each, 0)) for each in lineage)

@@ -37,6 +37,8 @@ class SessionKind(IntEnum):
     """AssumeRole and its federated relatives (STS-CALL-T06)."""
     FEDERATED = 4
     """GetFederationToken, by a user or by root (STS-CALL-T05)."""
+    ROOT_TASK = 5
+    """AssumeRoot (STS-CALL-T07)."""
 
 
 MAXIMUM_LIFETIME: Final = {
@@ -44,10 +46,12 @@ MAXIMUM_LIFETIME: Final = {
     SessionKind.ROOT: 3_600,
     SessionKind.ROLE: 43_200,
     SessionKind.FEDERATED: 129_600,
+    SessionKind.ROOT_TASK: 900,
 }
 """Seconds that a session of each kind can live at most; checked at issue and again at use (R16, STS-CALL-T20…T27).
 
-What root makes lives an hour at most, a federated user too (STS-CALL-T25).
+What root makes lives an hour at most, a federated user too (STS-CALL-T25).  A root task's may live no time at all
+(STS-ROOT-006).
 """
 
 Tags = tuple[tuple[str, str], ...]
@@ -81,7 +85,7 @@ class Session(msgspec.Struct, frozen=True, gc=False, array_like=True):
     ``principal_id`` is the unique id of the user or role whose policies apply (the account id for root): for a
     federated user that of the user who asked for the session.  ``name`` is the role session's or the federated user's
     name.  ``issued`` and ``expires`` are epoch seconds.  ``policy`` is the inline session policy, ``policy_arns`` the
-    managed ones, read live at use (STS-SP-006).
+    managed ones, read live at use (STS-SP-006); a root task has exactly its task policy there (R34).
 
     ``tags`` stay with this session, ``transitive_tags`` are those that sessions assumed from it inherit
     (STS-TAG-006).  ``source_identity`` is set once in a chain (STS-SI-004).  ``mfa`` is the time in epoch seconds at
@@ -119,6 +123,7 @@ class CallerKind(Enum):
     ROOT_SESSION = "root session"
     ROLE_SESSION = "role session"
     FEDERATED_USER = "federated user"
+    ASSUMED_ROOT = "assumed root"
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -146,5 +151,6 @@ class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def is_root(self) -> bool:
-        """Whether this is an account's root user, by key or by session."""
-        return self.kind is CallerKind.ROOT or self.kind is CallerKind.ROOT_SESSION
+        """Whether this is an account's root user, by key or by session; a root task's policy limits it all the same."""
+        kind = self.kind
+        return kind is CallerKind.ROOT or kind is CallerKind.ROOT_SESSION or kind is CallerKind.ASSUMED_ROOT

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from locum.core.records import RingKey
 from locum.core.sealing import KEY_SIZE, NONCE_SIZE, Vault, derive
 from locum.core.session import MAXIMUM_LIFETIME, Session, SessionKind
+from locum.policy.managed import ROOT_TASKS
 from locum.secret import Secret
 
 __all__ = [
@@ -71,6 +72,7 @@ class Purpose(IntEnum):
     SESSION_TOKEN = 1
     PAGINATION_MARKER = 2
     AUTHORIZATION_MESSAGE = 3
+    TRADE_IN_TOKEN = 4
 
 
 class SealingKey:
@@ -178,7 +180,8 @@ class KeyRing:
         except (msgspec.DecodeError, ValueError):
             raise TokenNotIntact("the session's claims are not well formed") from None
         kind = session.kind
-        if not 0 < session.expires - session.issued <= MAXIMUM_LIFETIME[kind] or session.issued < 0:
+        least = 0 if kind is SessionKind.ROOT_TASK else 1
+        if not least <= session.expires - session.issued <= MAXIMUM_LIFETIME[kind] or session.issued < 0:
             raise TokenNotIntact("the session's times are out of bounds")
         if _IDENTITIES[kind](f"{session.access_key_id} {session.account} {session.principal_id}") is None:
             raise TokenNotIntact("the session's identifiers are not those of its kind")
@@ -189,6 +192,8 @@ class KeyRing:
                 raise TokenNotIntact("the role session has no name")
             if session.mfa is not None:
                 raise TokenNotIntact("the role session has a mark of MFA")
+        elif kind is SessionKind.ROOT_TASK:
+            _check_task(session)
         else:
             _check_own(session)
         return session
@@ -244,6 +249,14 @@ def _check_own(session: Session) -> None:
             raise TokenNotIntact("the MFA of the session is later than the session")
 
 
+def _check_task(session: Session) -> None:
+    """TokenNotIntact for a root session without exactly a task policy, or with what it never has (R34)."""
+    if session.policy is not None or len(session.policy_arns) != 1 or _TASK(session.policy_arns[0]) is None:
+        raise TokenNotIntact("the root session is not bounded by a task policy")
+    if session.name or session.tags or session.transitive_tags or session.mfa is not None or session.federation:
+        raise TokenNotIntact("the root session has claims of another kind")
+
+
 def _reveal(value: Any) -> str:
     if type(value) is Secret:
         return value.reveal()
@@ -259,6 +272,8 @@ def _conceal(_: type, value: Any) -> Secret:
 _encode = msgspec.msgpack.Encoder(enc_hook=_reveal).encode
 _decode = msgspec.msgpack.Decoder(Session, dec_hook=_conceal).decode
 
+_TASK: Final = re.compile(rf"arn:[a-z-]+:iam::aws:policy{ROOT_TASKS}[A-Za-z0-9]+\Z").match
+
 # Key id, account and principal of a session of each kind (STS-AR-046, STS-ID-001, STS-ID-002, STS-GCI-T01).
 _IDENTITIES: Final = {
     kind: re.compile(rf"ASIA[A-Z0-9]{{16}} ([0-9]{{12}}) {principal}\Z", re.ASCII).match
@@ -267,6 +282,7 @@ _IDENTITIES: Final = {
         SessionKind.ROOT: r"\1",
         SessionKind.ROLE: r"AROA[A-Z0-9]{12,124}",
         SessionKind.FEDERATED: r"(?:AIDA[A-Z0-9]{12,124}|\1)",
+        SessionKind.ROOT_TASK: r"\1",
     }.items()
 }
 

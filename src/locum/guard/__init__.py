@@ -12,9 +12,11 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from locum import arn
+from locum.core.root_access import is_within_reach, task_named
+from locum.core.service_linked_roles import service_of
 from locum.core.session import Caller, CallerKind, Session, SessionKind
 from locum.core.token import TokenNotIntact
-from locum.errors import ExpiredToken, InvalidClientTokenId, SignatureDoesNotMatch
+from locum.errors import ExpiredToken, InvalidClientTokenId, SignatureDoesNotMatch, ValidationError
 from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory, Holder
 from locum.guard.revoked import refuse_revoked
@@ -34,6 +36,7 @@ _SESSION_KINDS: Final = {
     SessionKind.ROOT: CallerKind.ROOT_SESSION,
     SessionKind.ROLE: CallerKind.ROLE_SESSION,
     SessionKind.FEDERATED: CallerKind.FEDERATED_USER,
+    SessionKind.ROOT_TASK: CallerKind.ASSUMED_ROOT,
 }
 
 
@@ -99,11 +102,15 @@ class Guard:
         kind = _SESSION_KINDS[session.kind]
         partition, account = self._partition, session.account
         if session.principal_id == account:
-            if directory.account(account) is None:
+            found = directory.account(account)
+            if found is None or found.closed:
                 raise InvalidClientTokenId(_NOT_INTACT)
             root = arn.account_root(partition, account)
             if session.kind is SessionKind.FEDERATED:
                 return self._federated_user(session, root, account)
+            is_task = session.kind is SessionKind.ROOT_TASK
+            if is_task and not self._is_within_reach(session, directory):
+                raise InvalidClientTokenId(_NOT_INTACT)
             return Caller(
                 kind=kind,
                 partition=partition,
@@ -113,7 +120,7 @@ class Guard:
                 principal_id=account,
                 principal_arn=root,
                 access_key_id=session.access_key_id,
-                principal=Principal.root(account, partition=partition),
+                principal=Principal.root(account, partition=partition, session=is_task),
                 session=session,
             )
         holder: Holder | None = directory.holder(session.principal_id)
@@ -128,7 +135,13 @@ class Guard:
             own_arn = arn.assumed_role(partition, account, holder.name, session.name)
             user_id, user_name = f"{holder.id}:{session.name}", ""
             principal = Principal.role_session(
-                own_arn, account, holder.arn, holder.id, session.name, partition=partition
+                own_arn,
+                account,
+                holder.arn,
+                holder.id,
+                session.name,
+                partition=partition,
+                service_linked=service_of(holder.record.path) is not None,
             )
         return Caller(
             kind=kind,
@@ -143,6 +156,14 @@ class Guard:
             user_name=user_name,
             session=session,
         )
+
+    def _is_within_reach(self, session: Session, directory: Directory) -> bool:
+        """Whether what let a session act as its account's root is still so: a feature switched off ends it (R34)."""
+        try:
+            task = task_named(session.policy_arns[0], self._partition)
+        except ValidationError:
+            return False
+        return is_within_reach(directory.organization_of(session.account), task)
 
     def _federated_user(self, session: Session, issuer_arn: str, issuer_id: str) -> Caller:
         """A federated user, who depends on the user, or the root user, that vouched (STS-GFT-010)."""

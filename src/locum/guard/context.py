@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from locum.core.organization import OrgFacts
 from locum.core.proof import FederatedIdentity
 from locum.core.session import Caller, SessionKind
 from locum.http import Request
 from locum.policy import principal_context
 
-__all__ = ["mark_mfa", "proof_context", "request_context", "tag_keys"]
+__all__ = ["mark_mfa", "owner_keys", "place_keys", "proof_context", "request_context", "tag_keys"]
 
 
 def _iso(seconds: int) -> str:
@@ -22,13 +23,18 @@ def _iso(seconds: int) -> str:
 
 
 def request_context(
-    caller: Caller, request: Request, region: str, now: float, tags: Mapping[str, str]
+    caller: Caller,
+    request: Request,
+    region: str,
+    now: float,
+    tags: Mapping[str, str],
+    organization: OrgFacts | None = None,
 ) -> dict[str, str | tuple[str, ...]]:
     """The global condition keys of a signed request.
 
-    ``region`` is the verified scope's, ``now`` epoch seconds, ``tags`` the principal's tags.  A role session carries no
-    MFA mark at all, other sessions one that says whether a one-time code was verified for them (POL-CK-005); long-term
-    keys have neither key.
+    ``region`` is the verified scope's, ``now`` epoch seconds, ``tags`` the principal's tags, ``organization`` its
+    account's.  A role session carries no MFA mark at all, other sessions one that says whether a one-time code was
+    verified for them (POL-CK-005); long-term keys have neither key.
     """
     seconds = int(now)
     context: dict[str, str | tuple[str, ...]] = {}
@@ -39,6 +45,7 @@ def request_context(
         context[f"aws:principaltag/{key.lower()}"] = value
     _describe(request, region, seconds, context)
     context |= principal_context(caller.principal)
+    place_keys(context, "principal", organization)
     if session is not None:
         context["aws:tokenissuetime"] = _iso(session.issued)
         if session.kind is SessionKind.ROLE:
@@ -48,7 +55,12 @@ def request_context(
                 context["sts:transitivetagkeys"] = tuple([key for key, _ in session.transitive_tags])
             if session.federation is not None:
                 context["aws:federatedprovider"] = session.federation.provider
-        elif session.mfa is None:
+            return context
+        if session.kind is SessionKind.ROOT_TASK:
+            context["aws:assumedroot"] = "true"
+            if session.source_identity is not None:
+                context["aws:sourceidentity"] = session.source_identity
+        if session.mfa is None:
             context["aws:multifactorauthpresent"] = "false"
         else:
             mark_mfa(context, session.mfa, seconds)
@@ -56,17 +68,31 @@ def request_context(
 
 
 def proof_context(
-    identity: FederatedIdentity, request: Request, region: str, now: float
+    identity: FederatedIdentity, request: Request, region: str, now: float, organization: OrgFacts | None = None
 ) -> dict[str, str | tuple[str, ...]]:
     """The condition keys of a request that nobody signed, while the trust policy is asked for whom a proof speaks of.
 
     Those of the proof come first, so that whatever it says cannot stand in for what the server knows (R25); the rest is
-    what every request has, and STS-WI-031 or STS-SAML-026.
+    what every request has, and STS-WI-031 or STS-SAML-026.  ``organization`` is that of the provider's account.
     """
     context = dict(identity.keys)
     _describe(request, region, int(now), context)
     context |= principal_context(identity.principal)
+    place_keys(context, "principal", organization)
     return context
+
+
+def owner_keys(context: dict[str, str | tuple[str, ...]], account: str, organization: OrgFacts | None) -> None:
+    """Say whose resource it is: the account, and its organization where it is in one (STS-CTX-T21, POL-CK-014)."""
+    context["aws:resourceaccount"] = account
+    place_keys(context, "resource", organization)
+
+
+def place_keys(context: dict[str, str | tuple[str, ...]], whose: str, organization: OrgFacts | None) -> None:
+    """Say where in an organization an account is, the ``principal``'s or the ``resource``'s (POL-CK-014)."""
+    if organization is not None:
+        context[f"aws:{whose}orgid"] = organization.id
+        context[f"aws:{whose}orgpaths"] = (organization.path,)
 
 
 def _describe(request: Request, region: str, seconds: int, context: dict[str, str | tuple[str, ...]]) -> None:

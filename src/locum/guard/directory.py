@@ -7,17 +7,20 @@ deleted or a key that was switched off counts in the very next request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, TypeVar
 
 import msgspec
 
 from locum import arn
 from locum.arn import Arn
+from locum.core.organization import FULL_ACCESS, KINDS_OF_POLICY, UNDER_RESOURCE_CONTROL, OrgFacts, facts_of
+from locum.core.organization_records import Organization, OrgPolicy
 from locum.core.outbound import Issuer, open_issuer
 from locum.core.records import (
     AccessKey,
     Account,
+    Group,
     OidcProvider,
     OutboundIssuer,
     Revocation,
@@ -44,6 +47,7 @@ from locum.policy import (
 )
 from locum.secret import Secret
 from locum.store.facts import Reader, View
+from locum.store.organizations import units_above
 from locum.store.records import Records
 
 __all__ = ["CallerPolicies", "Directory", "Holder", "LongTermKey"]
@@ -99,13 +103,29 @@ class Holder(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
-    """The policies of one caller, ready for any number of questions."""
+    """The policies of one caller, ready for any number of questions.
+
+    ``organization`` is the caller's, whose service control policies limit it.  ``rcps`` are the resource control
+    policies of whose resource it is about (:meth:`over`).
+    """
 
     principal: Principal
     identity: tuple[CompiledPolicy, ...]
     boundary: CompiledPolicy | None
     session: tuple[CompiledPolicy, ...] | None
     tags: Mapping[str, str]
+    organization: OrgFacts | None = None
+    rcps: tuple[tuple[CompiledPolicy, ...], ...] | None = None
+
+    def over(self, owner: OrgFacts | None, service: str) -> CallerPolicies:
+        """The same towards a resource of ``service`` in an account with this place in an organization (POL-OR-020)."""
+        if owner is None or owner.rcps is None or service not in UNDER_RESOURCE_CONTROL:
+            return self
+        return msgspec.structs.replace(self, rcps=owner.rcps)
+
+    @property
+    def _scps(self) -> tuple[tuple[CompiledPolicy, ...], ...] | None:
+        return None if self.organization is None else self.organization.scps
 
     def decide(
         self,
@@ -130,7 +150,9 @@ class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
 
     def alone(self) -> Policies:
         """All that decides about a resource without a policy of its own."""
-        return Policies(identity=self.identity, boundary=self.boundary, session=self.session)
+        return Policies(
+            identity=self.identity, boundary=self.boundary, session=self.session, scps=self._scps, rcps=self.rcps
+        )
 
     def beside(self, trust: CompiledPolicy | None) -> Policies:
         """All that decides about a role with this trust policy."""
@@ -141,6 +163,8 @@ class CallerPolicies(msgspec.Struct, frozen=True, gc=False):
             resource=trust,
             resource_layer=Layer.TRUST,
             resource_policy_required=True,
+            scps=self._scps,
+            rcps=self.rcps,
         )
 
 
@@ -188,6 +212,10 @@ class Directory:
         """An account by its id."""
         return self._view.get(("account", account), lambda reader: _read_account(reader, account))
 
+    def organization_of(self, account: str) -> OrgFacts | None:
+        """An account's place in its organization with the policies that limit it; None for an account in none."""
+        return self._view.get(("organization-of", account), lambda reader: _load_organization(reader, account))
+
     def access_key(self, key_id: str) -> LongTermKey | None:
         """A long-term access key whose owner exists."""
         return self._view.get(("access-key", key_id), lambda reader: self._load_access_key(reader, key_id))
@@ -200,7 +228,7 @@ class Directory:
             return None
         key = stored.record
         account, partition = key.account, self._partition
-        if _read_account(reader, account) is None:
+        if _read_account(reader, account) is None or _is_closed(reader, account):
             return None
         if key.owner == account:
             root = arn.account_root(partition, account)
@@ -216,26 +244,28 @@ class Directory:
                 principal=Principal.root(account, partition=partition),
             )
         else:
-            user = self._load_holder(reader, key.owner)
-            if user is None or user.account != account:
+            owner = Records(reader).by_id(key.owner)
+            user = None if owner is None else owner.record
+            if not isinstance(user, User) or user.account != account:
                 return None
+            user_arn = user.arn(partition)
             caller = Caller(
                 kind=CallerKind.USER,
                 partition=partition,
                 account=account,
-                arn=user.arn,
+                arn=user_arn,
                 user_id=user.id,
                 principal_id=user.id,
-                principal_arn=user.arn,
+                principal_arn=user_arn,
                 access_key_id=key_id,
-                principal=Principal.user(user.arn, account, user.id, partition=partition),
+                principal=Principal.user(user_arn, account, user.id, partition=partition),
                 user_name=user.name,
             )
         secret = self._vault.unwrap(key.secret, purpose=AccessKey.kind, name=key_id)
         return LongTermKey(key.active, Secret(secret.decode()), caller)
 
     def holder(self, unique_id: str) -> Holder | None:
-        """A user or role by its unique id."""
+        """A user or role by its unique id; those of a closed account are not there."""
         return self._view.get(("holder", unique_id), lambda reader: self._load_holder(reader, unique_id))
 
     def role(self, role: Arn) -> Holder | None:
@@ -261,21 +291,40 @@ class Directory:
 
     def _load_holder(self, reader: Reader, unique_id: str) -> Holder | None:
         stored = Records(reader).by_id(unique_id)
-        return None if stored is None else self._compiled_holder(reader, stored.record)
+        if stored is None or _is_closed(reader, stored.record.account):
+            return None
+        return self._compiled_holder(reader, stored.record)
 
     def _compiled_holder(self, reader: Reader, record: User | Role) -> Holder:
         account = record.account
-        inline = [_compiled(text, PolicyKind.INLINE, name) for name, text in record.inline.items()]
-        attached = [self._load_managed(reader, policy, account) for policy in record.attached]
+        identity = [_compiled(text, PolicyKind.INLINE, name) for name, text in record.inline.items()]
+        identity += [self._load_managed(reader, policy, account) for policy in record.attached]
+        for group in record.groups if isinstance(record, User) else ():
+            identity += reader.fact(("group", group), partial(self._load_group, unique_id=group))
         return Holder(
             record,
             record.arn(self._partition),
-            (*inline, *attached),
+            tuple({policy.name: policy for policy in identity}.values()),
             None if record.boundary is None else self._load_managed(reader, record.boundary, account),
             _compiled(record.trust, PolicyKind.TRUST, record.arn(self._partition))
             if isinstance(record, Role)
             else None,
         )
+
+    def _load_group(self, reader: Reader, unique_id: str) -> tuple[CompiledPolicy, ...]:
+        """The policies that a group lends to its members (POL-EV-010); one that is not there denies everything (R28).
+
+        An inline policy is called by the group's name too: a member may have one of the same name.
+        """
+        stored = Records(reader).group(unique_id)
+        if stored is None:
+            return (_compiled("", PolicyKind.INLINE, unique_id),)
+        group = stored.record
+        inline = [
+            _compiled(text, PolicyKind.INLINE, f"{Group.kind}/{group.name}/{name}")
+            for name, text in group.inline.items()
+        ]
+        return (*inline, *(self._load_managed(reader, policy, group.account) for policy in group.attached))
 
     def managed_policy(self, policy_arn: str, account: str) -> CompiledPolicy | None:
         """A managed policy of the account or of AWS in its default version, or None (POL-XA-008)."""
@@ -294,14 +343,22 @@ class Directory:
     def policies_of(self, caller: Caller) -> CallerPolicies:
         """Everything that limits or allows what a caller does (policy.md §10.2).
 
-        A session's tags come over those of its user or role (STS-TAG-010, STS-TAG-011).
+        A session's tags come over those of its user or role (STS-TAG-010, STS-TAG-011).  Root has no policies but
+        those of its account's organization, and the task policy of an AssumeRoot session (POL-RT-004).
         """
+        organization = self.organization_of(caller.account)
         if caller.is_root:
-            return CallerPolicies(caller.principal, (), None, None, _NO_TAGS)
+            task = self._session_policies(caller)
+            return CallerPolicies(caller.principal, (), None, task, _NO_TAGS, organization)
         session = caller.session
         if caller.principal_id == caller.account:
             return CallerPolicies(
-                caller.principal, (), None, self._session_policies(caller), _principal_tags(_NO_TAGS, session)
+                caller.principal,
+                (),
+                None,
+                self._session_policies(caller),
+                _principal_tags(_NO_TAGS, session),
+                organization,
             )
         holder = self.holder(caller.principal_id)
         if holder is None:
@@ -312,6 +369,7 @@ class Directory:
             holder.boundary,
             self._session_policies(caller) if session is not None else None,
             _principal_tags(holder.tags, session),
+            organization,
         )
 
     def _session_policies(self, caller: Caller) -> tuple[CompiledPolicy, ...] | None:
@@ -350,6 +408,31 @@ def _find_issuer(reader: Reader, id: str) -> str:
 def _read_account(reader: Reader, account: str) -> Account | None:
     stored = Records(reader).get(Account, "", account)
     return None if stored is None else stored.record
+
+
+def _is_closed(reader: Reader, account: str) -> bool:
+    found = _read_account(reader, account)
+    return found is not None and found.closed > 0
+
+
+def _load_organization(reader: Reader, account: str) -> OrgFacts | None:
+    """An account's organization; LookupError where a record of it is missing: then nothing is decided (R28)."""
+    member = _read_account(reader, account)
+    if member is None or member.organization is None:
+        return None
+    records = Records(reader)
+    organization = records.get(Organization, "", member.organization)
+    if organization is None:
+        raise LookupError("an account is in an organization that is not there")
+    units = units_above(records, organization.record, member.parent)
+
+    def load(type: str, policy: str) -> CompiledPolicy:
+        full = FULL_ACCESS[type]
+        stored = None if policy == full.id else records.get(OrgPolicy, "", policy)
+        found = full if policy == full.id else None if stored is None else stored.record
+        return _compiled("" if found is None else found.content, KINDS_OF_POLICY[type], policy)
+
+    return facts_of(member, organization.record, units, load)
 
 
 def _find_role(reader: Reader, role: Arn, partition: str) -> str | None:

@@ -42,6 +42,7 @@ def _table(keys: Iterable[Key]) -> dict[str, Key]:
 
 KEYS: Final = _table(
     [
+        Key("aws:AssumedRoot", KeyType.BOOLEAN),
         Key("aws:CalledVia", multivalued=True),
         Key("aws:CurrentTime", KeyType.DATE),
         Key("aws:EpochTime", KeyType.DATE),
@@ -76,10 +77,14 @@ KEYS: Final = _table(
         Key("aws:username"),
         Key("iam:AWSServiceName"),
         Key("iam:AssociatedResourceArn", KeyType.ARN),
+        Key("iam:DelegationDuration", KeyType.NUMERIC),
+        Key("iam:DelegationRequestOwner", KeyType.ARN),
+        Key("iam:NotificationChannel"),
         Key("iam:OrganizationsPolicyId"),
         Key("iam:PassedToService"),
         Key("iam:PermissionsBoundary", KeyType.ARN),
         Key("iam:PolicyARN", KeyType.ARN),
+        Key("iam:TemplateArn", KeyType.ARN),
         Key("sts:AWSServiceName"),
         Key("sts:DurationSeconds", KeyType.NUMERIC),
         Key("sts:ExternalId"),

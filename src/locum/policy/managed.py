@@ -12,7 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["AWS_MANAGED_POLICIES", "ManagedPolicy"]
+__all__ = ["AWS_MANAGED_POLICIES", "ROOT_TASKS", "ManagedPolicy"]
+
+ROOT_TASKS: Final = "/root-task/"
+"""The path of the policies that bound the sessions of AssumeRoot, and that cannot be attached (POL-RT-003)."""
 
 _SLICE: Final = "Locum's slice of the AWS policy of this name: its part for IAM, Organizations and STS."
 
@@ -41,6 +44,36 @@ def _managed(
 def _allow(actions: str | Sequence[str], resource: str = "*") -> dict[str, Any]:
     return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
+
+def _root_task(
+    name: str, description: str, service: str, actions: str, *denied: dict[str, Any], everywhere: str = ""
+) -> ManagedPolicy:
+    """A task of AssumeRoot: everything but ``actions`` is denied, and those again as ``denied`` says (POL-RT-010…014).
+
+    Without ``denied`` they, but for ``everywhere``, are denied on all but root users.
+    """
+    left = [f"{service}:{action}" for action in actions.split()]
+    on_root = [each for each in left if each != everywhere]
+    if not denied:
+        denied = (_deny("DenyActionsOnNonRootUser", Action=on_root, NotResource=_ROOT_USERS),)
+    elsewhere = _deny("DenyAllOtherActionsOnAnyResource", NotAction=left, Resource="*")
+    return _managed(name, "v1", description, [elsewhere, *denied], path=ROOT_TASKS)
+
+
+def _deny(sid: str, **elements: Any) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Deny", **elements}
+
+
+def _unless_root(sid: str, actions: Sequence[str]) -> dict[str, Any]:
+    return _deny(sid, Action=actions, Resource="*", Condition={"StringNotLike": {"aws:PrincipalArn": _ROOT_USERS}})
+
+
+_ROOT_USERS: Final = "arn:aws:iam::*:root"
+_READ_CREDENTIALS: Final = (
+    "ListAccessKeys ListSigningCertificates GetLoginProfile ListMFADevices GetUser GetAccessKeyLastUsed"
+)
+_S3: Final = "DeleteBucketPolicy PutBucketPolicy GetBucketPolicy ListAllMyBuckets"
+_SQS: Final = "SetQueueAttributes GetQueueAttributes ListQueues GetQueueUrl"
 
 AWS_MANAGED_POLICIES: Final = (
     _managed("AdministratorAccess", "v1", "Provides full access to AWS services and resources.", [_allow("*")]),
@@ -163,6 +196,46 @@ AWS_MANAGED_POLICIES: Final = (
         _SLICE,
         [_allow(["iam:GetAccountSummary", "iam:GetLoginProfile", "iam:List*", "organizations:List*"])],
         path="/job-function/",
+    ),
+    _root_task(
+        "IAMAuditRootUserCredentials",
+        "Bounds a root task: look at the credentials of a member account's root user.",
+        "iam",
+        f"{_READ_CREDENTIALS} GetAccountSummary",
+        everywhere="iam:GetAccountSummary",
+    ),
+    _root_task(
+        "IAMCreateRootUserPassword",
+        "Bounds a root task: let a member account's root user set a password again.",
+        "iam",
+        "CreateLoginProfile GetLoginProfile",
+    ),
+    _root_task(
+        "IAMDeleteRootUserCredentials",
+        "Bounds a root task: delete the credentials of a member account's root user.",
+        "iam",
+        "DeleteAccessKey DeleteSigningCertificate DeleteLoginProfile DeactivateMFADevice DeleteVirtualMFADevice "
+        + _READ_CREDENTIALS,
+    ),
+    _root_task(
+        "S3UnlockBucketPolicy",
+        "Bounds a root task: replace a bucket policy that locks everybody out.",
+        "s3",
+        _S3,
+        _unless_root("DenyManagingBucketPolicyForNonRootCallers", [f"s3:{each}" for each in _S3.split()]),
+    ),
+    _root_task(
+        "SQSUnlockQueuePolicy",
+        "Bounds a root task: replace a queue policy that locks everybody out.",
+        "sqs",
+        _SQS,
+        _deny(
+            "DenyGettingQueueAttributesOnNonOwnQueue",
+            Action="sqs:GetQueueAttributes",
+            Resource="arn:aws:sqs:*:*:*",
+            Condition={"StringNotEqualsIfExists": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
+        ),
+        _unless_root("DenyActionsForNonRootUser", [f"sqs:{each}" for each in _SQS.split()]),
     ),
 )
 """The shipped policies; POL-MP-016…018 are slices."""

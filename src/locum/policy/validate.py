@@ -40,6 +40,8 @@ _IAM_KINDS: Final = (
     "report/",
     "access-report/",
 )
+_NEWER_IAM_KINDS: Final = ("delegation-request/",)
+"""Kinds that came after the message with the others was recorded (POL-VA-025); it does not tell of them."""
 
 _Check = Callable[[Policy], str | None]
 """A check of a whole document: the message of the first mistake of its kind, or None."""
@@ -191,7 +193,7 @@ def _resource(resource: str) -> str | None:
     if service == "iam":
         if region not in ("", "*"):
             return "IAM resource ARN cannot contain region information."
-        if name not in ("*", "root") and not name.startswith(_IAM_KINDS):
+        if name not in ("*", "root") and not name.startswith((*_IAM_KINDS, *_NEWER_IAM_KINDS)):
             return f'IAM resource path must either be "*", root, or start with {", ".join(_IAM_KINDS)}.'
     if service == "s3" and region not in ("", "*") and not name.startswith("accesspoint/"):
         return "Resource ARN can not contain region information."

@@ -19,7 +19,7 @@ from locum.server.config import Problem, Refused
 from locum.store import Snapshot, Transaction
 from locum.store.records import Records
 
-__all__ = ["MAXIMUM_NAME", "RootKey", "create_account", "first_account", "list_accounts", "reset_root_key"]
+__all__ = ["MAXIMUM_NAME", "RootKey", "create_account", "first_account", "free_id", "list_accounts", "reset_root_key"]
 
 Random = Callable[[int], bytes]
 
@@ -75,7 +75,7 @@ def create_account(
         raise Refused(Problem(f"an account's name has 1 to {MAXIMUM_NAME} printable characters", "choose another name"))
     records = Records(rows)
     if id is None:
-        id = _free_id(records, random)
+        id = free_id(records, random)
     elif not arn.is_account_id(id):
         raise Refused(Problem(f"{id!r} is not an account id", "an account id has 12 digits"))
     elif records.get(Account, "", id) is not None:
@@ -84,7 +84,8 @@ def create_account(
     return _add_root_key(records, vault, now, random, id, key)
 
 
-def _free_id(records: Records, random: Random) -> str:
+def free_id(records: Records, random: Random) -> str:
+    """An account id that nobody has; :class:`Refused` where none was drawn."""
     for _ in range(_DRAWS):
         id = f"{10**11 + int.from_bytes(random(8), 'big') % (9 * 10**11):012d}"
         if records.get(Account, "", id) is None:

@@ -18,21 +18,38 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import locum.server.delegation
 import locum.server.diagnosis
 import locum.server.federation
 import locum.server.iam.access_keys
+import locum.server.iam.account
+import locum.server.iam.credential_report
+import locum.server.iam.delegation
+import locum.server.iam.groups
+import locum.server.iam.instance_profiles
+import locum.server.iam.last_accessed
+import locum.server.iam.login_profiles
 import locum.server.iam.mfa
 import locum.server.iam.oidc_providers
+import locum.server.iam.other_credentials
 import locum.server.iam.outbound
 import locum.server.iam.policies
 import locum.server.iam.roles
+import locum.server.iam.root_access
 import locum.server.iam.saml_providers
+import locum.server.iam.service_linked_roles
 import locum.server.iam.simulation
 import locum.server.iam.users
+import locum.server.organizations.accounts
+import locum.server.organizations.organization
+import locum.server.organizations.policies
+import locum.server.organizations.units
 import locum.server.outbound
 import locum.server.revocations
+import locum.server.root_access
 import locum.server.sts  # noqa: F401 - the handlers register themselves
 from locum.core import outbound
+from locum.core.service_linked_roles import extended
 from locum.guard.directory import Directory
 from locum.http import Headers, Request, Response
 from locum.server import logs
@@ -125,6 +142,7 @@ class Application:
                 principal=settings.principal_requests_per_second,
                 control=settings.iam_requests_per_second,
             ),
+            services=extended(settings.service_linked_role),
         )
         self._metrics: Final = Metrics((command.operation.service.name, command.operation.name) for command in HANDLERS)
         self._threads: Final = ThreadPoolExecutor(_THREADS, thread_name_prefix="locum")

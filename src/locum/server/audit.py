@@ -76,6 +76,7 @@ class _SessionContext(msgspec.Struct, rename="camel", gc=False):
     web_id_federation_data: dict[str, Any] | msgspec.UnsetType
     attributes: _Attributes
     source_identity: str | msgspec.UnsetType
+    assumed_root: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Identity(msgspec.Struct, rename="camel", gc=False):
@@ -183,6 +184,7 @@ _FIRST: Final[dict[type[Shape], tuple[str, ...]]] = {
         *("credentials", "assumed_role_user", "source_identity"),
     ),
     sts.AssumeRoleResponse: ("credentials", "assumed_role_user", "packed_policy_size", "source_identity"),
+    sts.AssumeRootCommand: ("target_principal", "task_policy_arn", "duration_seconds"),
     sts.GetFederationTokenCommand: ("name", "duration_seconds", "policy", "policy_arns", "tags"),
     sts.GetFederationTokenResponse: ("credentials", "federated_user", "packed_policy_size"),
     sts.GetWebIdentityTokenCommand: ("audience", "signing_algorithm", "duration_seconds", "tags"),
@@ -273,7 +275,7 @@ def bearer_of(identity: FederatedIdentity) -> msgspec.Raw:
 
 
 def identity_of(caller: Caller | None) -> msgspec.Raw:
-    """CloudTrail's ``userIdentity`` of a caller (STS-CT-015…018 and the shapes of section 25.2), as JSON."""
+    """CloudTrail's ``userIdentity`` of a caller (STS-CT-015…019 and the shapes of section 25.2), as JSON."""
     if caller is None:
         return _NOBODY
     own = (_TYPES[caller.kind], caller.user_id, caller.arn, caller.account, caller.access_key_id, caller.user_name)
@@ -291,6 +293,7 @@ def identity_of(caller: Caller | None) -> msgspec.Raw:
         _web_id_data(session.federation),
         _Attributes(_instant(session.issued), "false" if session.mfa is None else "true"),
         session.source_identity or msgspec.UNSET,
+        "true" if session.kind is SessionKind.ROOT_TASK else msgspec.UNSET,
     )
     return msgspec.Raw(_encoder.encode(_Identity(*own[:5], caller.user_name or msgspec.UNSET, context)))
 
@@ -302,6 +305,7 @@ _TYPES: Final = {
     CallerKind.ROOT_SESSION: "Root",
     CallerKind.ROLE_SESSION: "AssumedRole",
     CallerKind.FEDERATED_USER: "FederatedUser",
+    CallerKind.ASSUMED_ROOT: "Root",
 }
 
 

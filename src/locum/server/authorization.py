@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from locum import arn
 from locum.api.shapes import Target
 from locum.api.sts import (
     AssumeRoleWithSAMLCommand,
+    AssumeRootCommand,
     GetFederationTokenCommand,
     GetWebIdentityTokenCommand,
     Tag,
@@ -19,19 +22,24 @@ from locum.api.sts import (
 from locum.core.issue import role_named
 from locum.core.outbound import lifetime
 from locum.core.records import Role, User
+from locum.core.root_access import root_account
+from locum.core.service_linked_roles import LinkedService
 from locum.core.session import Caller, Session
 from locum.errors import AccessDenied
-from locum.guard.context import mark_mfa, proof_context, request_context, tag_keys
+from locum.guard.context import mark_mfa, owner_keys, proof_context, request_context, tag_keys
 from locum.guard.directory import CallerPolicies, Holder
 from locum.http import Request
 from locum.policy import denial_text
 from locum.server import targets
+from locum.server.account_settings import OF_ONES_OWN, OWN_PASSWORD, may_change_own
+from locum.server.delegation import OF_OWNERS, OWNERS_RIGHTS
 from locum.server.denials import denied
 from locum.server.handlers import Call, Found
 from locum.server.mfa import verify
+from locum.server.organizations import targets as organizations
 from locum.store.records import Stored
 
-__all__ = ["Authorized", "authorize", "authorize_by_proof"]
+__all__ = ["Authorized", "authorize", "authorize_by_proof", "is_allowed"]
 
 _Context = dict[str, str | tuple[str, ...]]
 _RESOURCE_TAGS: Final = ("aws:resourcetag/", "iam:resourcetag/")
@@ -40,6 +48,10 @@ _SET_SOURCE_IDENTITY: Final = "sts:SetSourceIdentity"
 _SET_CONTEXT: Final = "sts:SetContext"
 _TAG_IDENTITY: Final = "sts:TagGetWebIdentityToken"
 _FEDERATION: Final = GetFederationTokenCommand.operation
+_ROOT: Final = AssumeRootCommand.operation
+_PASSING: Final = "iam:PassRole"
+_MACHINES: Final = "ec2.amazonaws.com"
+"""The service that roles in instance profiles are passed to."""
 _RESERVED_FOR_SSO: Final = "AWSReservedSSO_"
 """Roles of these names are not for SAML providers of anybody's own (STS-SAML-004)."""
 _IDENTITY: Final = GetWebIdentityTokenCommand.operation
@@ -66,26 +78,36 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
         return _NOTHING
     caller = call.caller
     policies = call.directory.policies_of(caller)
-    context = request_context(caller, request, region, call.now, policies.tags)
+    if call.command.operation.name in OF_ONES_OWN and may_change_own(call):
+        policies = msgspec.structs.replace(policies, identity=(*policies.identity, OWN_PASSWORD))
+    organization = policies.organization
+    context = request_context(caller, request, region, call.now, policies.tags, organization)
     if declared.trust:
         return _authorize_role(call, policies, context)
+    if call.command.operation is _ROOT:
+        return _authorize_root(call, policies, context)
+    policies = policies.over(organization, call.command.operation.service.name)
     resource = "*"
     if isinstance(declared.resource, Target):
         if declared.resource.kind == "federated-user":
             call.target = Found(arn.federated_user(call.partition, caller.account, call.command.name))
+        elif declared.resource.kind == "service-linked-role":
+            call.target = Found(_linked_role(call))
         else:
             call.target = targets.resolve(call.records, caller, call.command, declared.resource)
         resource = call.target.arn
     elif declared.resource != "*":
         resource = declared.resource.format(partition=call.partition, account=caller.account)
-    context["aws:resourceaccount"] = caller.account
+    owner_keys(context, caller.account, organization)
     stored = call.target.stored
     if stored is not None:
-        tag_keys(context, stored.record.tags, prefixes=_RESOURCE_TAGS)
+        tag_keys(context, getattr(stored.record, "tags", {}), prefixes=_RESOURCE_TAGS)
+        if call.command.operation.name in OF_OWNERS and getattr(stored.record, "owner", "") == caller.principal_id:
+            policies = msgspec.structs.replace(policies, identity=(*policies.identity, OWNERS_RIGHTS))
     for key in declared.keys:
         _KEYS[key](call, context)
     action = call.command.operation.action
-    for asked in (resource, targets.moved(call.target, caller, call.command)):
+    for asked in (resource, targets.moved(call.target, caller, call.command), *organizations.beside(call)):
         if asked is None:
             continue
         decision = policies.decide(action, asked, caller.account, context)
@@ -101,7 +123,30 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     elif call.command.operation is _IDENTITY and call.command.tags:
         # Tags for an identity token; unlike for sessions the text tells the reason (STS-GWT-003, STS-E-006).
         _ask(_TAG_IDENTITY, resource, caller, policies, context, reason=True)
+    if declared.passes is not None:
+        _ask_to_pass(call, declared.passes, policies, context)
     return _NOTHING
+
+
+def is_allowed(call: Call[Any], action: str, resource: str) -> bool:
+    """Whether the caller's policies allow an action on a resource of its account, with no context key at hand."""
+    return call.directory.policies_of(call.caller).decide(action, resource, call.account, {}).allowed
+
+
+def _ask_to_pass(call: Call[Any], passes: Target, policies: CallerPolicies, context: _Context) -> None:
+    """Ask for permission to pass a role, which need not exist, to the machines that an instance profile is for."""
+    caller = call.caller
+    role = targets.resolve(call.records, caller, call.command, passes)
+    context = {key: value for key, value in context.items() if not key.startswith(_RESOURCE_TAGS)}
+    context["iam:passedtoservice"] = _MACHINES
+    if role.stored is not None:
+        tag_keys(context, role.stored.record.tags, prefixes=_RESOURCE_TAGS)
+    decision = policies.decide(_PASSING, role.arn, caller.account, context)
+    if not decision.allowed:
+        raise AccessDenied(
+            denial_text(caller.arn, _PASSING, role.arn, decision),
+            decision=denied(decision, policies, _PASSING, role.arn, caller.account, context),
+        )
 
 
 def _ask(
@@ -139,7 +184,9 @@ def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context
     if command.external_id is not None:
         context["sts:externalid"] = command.external_id
     account = parsed.account
-    context["aws:resourceaccount"] = account
+    owner = directory.organization_of(account)
+    owner_keys(context, account, owner)
+    policies = policies.over(owner, command.operation.service.name)
     if holder is not None:
         tag_keys(context, holder.tags, prefixes=_RESOURCE_TAGS)
     session = caller.session
@@ -174,6 +221,28 @@ def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context
     return Authorized((_role_resource(role_arn, account),), account if account != caller.account else "")
 
 
+def _authorize_root(call: Call[Any], policies: CallerPolicies, context: _Context) -> Authorized:
+    """Permission to act as the root user of the member account that the command names (STS-ROOT-008, POL-RT-008).
+
+    Only the caller's side is asked: the member has nothing that must consent.  Whether account and feature qualify is
+    told in the same words by :mod:`locum.server.root_access`.
+    """
+    command, caller = call.command, call.caller
+    account = root_account(command.target_principal, call.partition)
+    resource = arn.account_root(call.partition, account)
+    owner_keys(context, account, call.directory.organization_of(account))
+    context["sts:taskpolicyarn"] = command.task_policy_arn.arn
+    action = command.operation.action
+    decision = policies.decide(action, resource, account, context)
+    if not decision.allowed:
+        raise AccessDenied(
+            denial_text(caller.arn, action, resource),
+            decision=denied(decision, policies, action, resource, account, context),
+        )
+    call.target = Found(resource)
+    return _NOTHING
+
+
 def authorize_by_proof(call: Call[Any], request: Request, region: str) -> Authorized:
     """Permission for whom an identity provider vouches to assume the role: its trust policy alone says (POL-EV-075).
 
@@ -186,8 +255,10 @@ def authorize_by_proof(call: Call[Any], request: Request, region: str) -> Author
     role_arn = command.role_arn
     parsed = role_named(role_arn)
     account = parsed.account
-    context = proof_context(identity, request, region, call.now)
-    context["aws:resourceaccount"] = account
+    owner = directory.organization_of(account)
+    vouching = directory.organization_of(identity.principal.account) if identity.principal.account else None
+    context = proof_context(identity, request, region, call.now, vouching)
+    owner_keys(context, account, owner)
     context["sts:rolesessionname"] = proof.session_name
     holder: Holder | None = directory.role(parsed)
     if holder is not None:
@@ -199,7 +270,7 @@ def authorize_by_proof(call: Call[Any], request: Request, region: str) -> Author
     if identity.source_identity is not None:
         actions.append(_SET_SOURCE_IDENTITY)
         context["sts:sourceidentity"] = identity.source_identity
-    policies = CallerPolicies(identity.principal, (), None, None, {})
+    policies = CallerPolicies(identity.principal, (), None, None, {}).over(owner, operation.service.name)
     trust = None if holder is None else holder.trust
     text = f"Not authorized to perform {operation.action}"
     for action in actions:
@@ -241,6 +312,14 @@ def _session_tag_keys(
         context["sts:transitivetagkeys"] = lasting
 
 
+def _linked_role(call: Call[Any]) -> str:
+    """The ARN of the role that a service would have; without the end of its name where there is no such service."""
+    principal = call.command.aws_service_name
+    service = call.services.get(principal) or LinkedService(principal, "AWSServiceRoleFor")
+    suffix = call.command.custom_suffix if service.suffix else None
+    return arn.iam(call.partition, call.account, Role.kind, service.path, service.name(suffix))
+
+
 def _request_tags(call: Call[Any], context: _Context) -> None:
     tag_keys(context, {tag.key: tag.value for tag in getattr(call.command, "tags", ())}, prefixes=("aws:requesttag/",))
 
@@ -265,6 +344,10 @@ def _policy_arn(call: Call[Any], context: _Context) -> None:
     context["iam:policyarn"] = call.command.policy_arn
 
 
+def _service_name(call: Call[Any], context: _Context) -> None:
+    context["iam:awsservicename"] = call.command.aws_service_name
+
+
 def _audience(call: Call[Any], context: _Context) -> None:
     context["sts:identitytokenaudience"] = call.command.audience
 
@@ -277,11 +360,36 @@ def _duration(call: Call[Any], context: _Context) -> None:
     context["sts:durationseconds"] = str(lifetime(call.command))
 
 
+def _delegation_duration(call: Call[Any], context: _Context) -> None:
+    context["iam:delegationduration"] = str(call.command.session_duration)
+
+
+def _notification_channel(call: Call[Any], context: _Context) -> None:
+    context["iam:notificationchannel"] = call.command.notification_channel
+
+
+def _template_arn(call: Call[Any], context: _Context) -> None:
+    if call.command.permissions.policy_template_arn is not None:
+        context["iam:templatearn"] = call.command.permissions.policy_template_arn
+
+
+def _delegation_owner(call: Call[Any], context: _Context) -> None:
+    if call.command.owner_id is not None:
+        context["iam:delegationrequestowner"] = call.command.owner_id
+
+
 _KEYS: Final = {
     "aws:RequestTag/": _request_tags,
     "aws:TagKeys": _tag_keys,
+    "iam:AWSServiceName": _service_name,
+    "iam:DelegationDuration": _delegation_duration,
+    "iam:DelegationRequestOwner": _delegation_owner,
+    "iam:NotificationChannel": _notification_channel,
     "iam:PermissionsBoundary": _boundary,
     "iam:PolicyARN": _policy_arn,
+    "iam:TemplateArn": _template_arn,
+    "organizations:PolicyType": organizations.policy_type,
+    "organizations:ServicePrincipal": organizations.service_principal,
     "sts:DurationSeconds": _duration,
     "sts:IdentityTokenAudience": _audience,
     "sts:SigningAlgorithm": _signing_algorithm,

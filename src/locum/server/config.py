@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, get_type_hints
 import msgspec
 
 from locum import arn
+from locum.core.service_linked_roles import LinkedService
 from locum.secret import Secret
 from locum.server import readers
 from locum.server.federation_settings import TABLES, FederationSettings, read_tables
@@ -288,6 +289,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             metavar="SECONDS",
         ),
     ] = 30
+    service_linked_role: Annotated[
+        tuple[LinkedService, ...],
+        Setting(
+            help="Service that has a service-linked role, and the name of that role, beside those that are known.",
+            read=readers.linked_service,
+            metavar="SERVICE=ROLE",
+            many=True,
+        ),
+    ] = ()
     account_id: Annotated[
         str | None,
         Setting(

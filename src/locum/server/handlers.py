@@ -8,13 +8,14 @@ which takes the place of authentication.  It reads the call and returns the answ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from locum.api.shapes import Command, Shape
 from locum.core.proof import FederatedIdentity
 from locum.core.records import Account, Record, SpentAssertion
 from locum.core.sealing import Vault
+from locum.core.service_linked_roles import SERVICES, LinkedService
 from locum.core.session import Caller
 from locum.core.token import KeyRing
 from locum.guard.attempts import Attempts
@@ -58,7 +59,8 @@ class Call(Generic[CommandType]):
     ``url`` is the server's public URL and ``region`` the one that the caller signed for.
     ``peer`` is the client's address and ``attempts`` counts what was guessed wrong from there (R10).  A call that
     nobody signed has a ``proof``, once it was verified, and no ``caller``; all others have no ``proof``.  ``may_fetch``
-    tells that KeysNeeded will be heard: the keys are fetched, and the call runs again.
+    tells that KeysNeeded will be heard: the keys are fetched, and the call runs again.  ``prepared`` is what the
+    handler's ``once`` came to, ``services`` those that have service-linked roles.
     """
 
     caller: Caller
@@ -73,12 +75,14 @@ class Call(Generic[CommandType]):
         "now",
         "partition",
         "peer",
+        "prepared",
         "proof",
         "providers",
         "random",
         "records_",
         "region",
         "request_id",
+        "services",
         "store_",
         "target",
         "url",
@@ -104,6 +108,7 @@ class Call(Generic[CommandType]):
         url: str = "",
         region: str = "",
         may_fetch: bool = True,
+        services: Mapping[str, LinkedService] = SERVICES,
     ) -> None:
         self.command = command
         if caller is not None:
@@ -121,6 +126,8 @@ class Call(Generic[CommandType]):
         self.url = url
         self.region = region
         self.may_fetch = may_fetch
+        self.services = services
+        self.prepared: Any = None
         self.target = Found("*")
         self.records_: Records | None = None
         self.store_: Store | None = None
@@ -178,14 +185,15 @@ class Handler(NamedTuple):
 
     ``cached``: answered on the event loop from cached facts.  ``before``: checks of the input's meaning that precede
     the admission of callers and authorization (STS-AR-038).  ``once``: for operations that write, what is done once
-    for each authorized call, outside of the transaction, so that it stands even where the call is refused.  ``proof``:
+    for each authorized call, outside of the transaction, so that it stands even where the call is refused; what it
+    returns the handler finds as the call's ``prepared``.  ``proof``:
     for operations that nobody signs, verifies what came in place of a signature, or raises a declared error.
     """
 
     run: Callable[[Any], Shape]
     cached: bool
     before: Callable[[Any], None] | None
-    once: Callable[[Any], None] | None
+    once: Callable[[Any], Any] | None
     proof: Callable[[Any], Proof] | None = None
 
 
@@ -200,7 +208,7 @@ def handles(
     *,
     cached: bool = False,
     before: Callable[[Any], None] | None = None,
-    once: Callable[[Any], None] | None = None,
+    once: Callable[[Any], Any] | None = None,
     proof: Callable[[Any], Proof] | None = None,
 ) -> Callable[[Callable[[Call[Any]], AnswerType]], Callable[[Call[Any]], AnswerType]]:
     """Register the decorated function as the handler of a command."""

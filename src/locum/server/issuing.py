@@ -26,7 +26,7 @@ def credentials_of(call: Call[Any], session: Session) -> sts.Credentials:
     """The session, sealed; PackedPolicyTooLarge where it does not fit into a token (STS-E-T51)."""
     try:
         token = call.ring.seal_session(session, call.random(_NONCE_BYTES))
-        least = call.command.minimum_session_token_size
+        least = getattr(call.command, "minimum_session_token_size", None)
         if least is not None and len(token) < least:
             longer = issue.padded(session, len(token), least)
             token = call.ring.seal_session(longer, call.random(_NONCE_BYTES))

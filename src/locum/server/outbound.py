@@ -55,6 +55,7 @@ def get_web_identity_token(call: Call[sts.GetWebIdentityTokenCommand]) -> sts.Ge
             issued=int(call.now),
             expires=expires,
             id=str(uuid.UUID(bytes=call.random(_ID_BYTES), version=4)),
+            organization=call.directory.organization_of(call.account),
         )
     )
     return sts.GetWebIdentityTokenResponse(

@@ -9,15 +9,15 @@ So does :class:`~locum.server.jwks.KeysNeeded`, for whom nobody but an issuer ha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from locum.api.iam.service import IAM
-from locum.api.registry import find_command, unknown_operation
+from locum.api.registry import TARGETS, find_command, find_target, unknown_operation
 from locum.api.shapes import Command, Service, Shape
 from locum.api.sts import STS
 from locum.core.admission import admit, admit_session
 from locum.core.sealing import Vault
+from locum.core.service_linked_roles import SERVICES, LinkedService
 from locum.core.session import Caller
 from locum.errors import (
     AccessDenied,
@@ -34,6 +34,7 @@ from locum.guard import Guard
 from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory
 from locum.http import Request, Response
+from locum.organization_errors import SerializationException, UnknownOperationException
 from locum.server import authorization, denials
 from locum.server.audit import Event, asked_by_proof, asked_of, lines_of, parameters_of
 from locum.server.auditfile import AuditLog
@@ -46,6 +47,7 @@ from locum.server.usage import Usage
 from locum.store import Conflict, Locked, Store
 from locum.store.facts import Facts, Miss, View
 from locum.store.records import Records
+from locum.wire import json as aws_json
 from locum.wire.answer import JSON, XML, encode_error, encode_response, wants_json
 from locum.wire.form import check_target, parse_form
 from locum.wire.query import decode_command, gather
@@ -90,6 +92,7 @@ class _Work:
         "owner",
         "paid",
         "parameters",
+        "prepared",
         "proof",
         "query",
         "read_only",
@@ -118,6 +121,7 @@ class _Work:
         self.caller: Caller | None = None
         self.proof: Proof | None = None
         self.command: Command[Any] | None = None
+        self.prepared: Any = None
         self.answer: Shape | None = None
         self.read_only = True
         self.resources: tuple[dict[str, str], ...] = ()
@@ -149,6 +153,7 @@ class Pipeline:
         url: str = "",
         throttle: Throttle | None = None,
         providers: Providers | None = None,
+        services: Mapping[str, LinkedService] = SERVICES,
     ) -> None:
         self.store: Final = store
         self.facts: Final = Facts(store)
@@ -164,6 +169,7 @@ class Pipeline:
         self._url: Final = url
         self._throttle: Final = throttle or Throttle()
         self.providers: Final = providers or Providers(url=url)
+        self._services: Final = services
 
     def answer(self, request: Request, request_id: str, now: float, *, wait: bool, fetch: bool = True) -> Answered:
         """The answer to one request; :class:`~locum.store.facts.Miss` where it would have to wait but may not.
@@ -200,7 +206,14 @@ class Pipeline:
         outcome = "ok" if error is None else error.code
         if response is None:
             headers: tuple[tuple[str, str], ...]
-            if error is not None:
+            if work.service.target:
+                json = True
+                if error is not None:
+                    status, content_type, body = aws_json.encode_error(error)
+                else:
+                    assert work.answer is not None
+                    status, content_type, body = 200, aws_json.CONTENT_TYPE, aws_json.encode_response(work.answer)
+            elif error is not None:
                 status, content_type, body = encode_error(error, work.service, request_id, json=json)
             else:
                 assert work.answer is not None
@@ -217,16 +230,7 @@ class Pipeline:
         return Answered(response, work.service.name, work.name if work.type is not None else "", outcome)
 
     def _run(self, work: _Work) -> None:
-        request = work.request
-        work.query, parameters = self._parameters(request)
-        work.parameters = parameters
-        target_header = request.lines.get("x-amz-target")
-        if target_header is not None:
-            raise unknown_operation(target_header[:128], None)
-        action = parameters.get("Action")
-        if not action and request.method == "GET":
-            raise _Refusal(Response(302, (("location", _PRODUCT_PAGE),)))
-        command_type = find_command(action, parameters.get("Version"))
+        command_type = self._route(work)
         operation = command_type.operation
         work.service, work.name, work.read_only = operation.service, operation.name, operation.read_only
         handler = HANDLERS.get(command_type)
@@ -242,6 +246,32 @@ class Pipeline:
         else:
             with self.facts.reading() as view:
                 self._decide(work, command_type, handler, view, None if handler.cached else Records(view.rows))
+
+    def _route(self, work: _Work) -> type[Command[Any]]:
+        """The command that a request names: by ``X-Amz-Target``, else by ``Version`` and ``Action`` (R20)."""
+        request = work.request
+        target = request.lines.get("x-amz-target")
+        contract = None if target is None else TARGETS.get(target.partition(".")[0])
+        if target is not None and contract is not None:
+            if not check_target(request.path):
+                raise _Refusal(Response(400))
+            work.service = contract.service
+            content_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+            if request.method != "POST" or content_type != aws_json.CONTENT_TYPE:
+                raise UnknownOperationException(f"{work.service.name} is called by POST with {aws_json.CONTENT_TYPE}")
+            if request.query:
+                raise SerializationException("The request cannot be read: it has a query string")
+            if len(request.body) > self._max_body:
+                raise SerializationException("The request cannot be read: it is too large")
+            return find_target(target, contract)
+        work.query, parameters = self._parameters(request)
+        work.parameters = parameters
+        if target is not None:
+            raise unknown_operation(target[:128], None)
+        action = parameters.get("Action")
+        if not action and request.method == "GET":
+            raise _Refusal(Response(302, (("location", _PRODUCT_PAGE),)))
+        return find_command(action, parameters.get("Version"))
 
     def _parameters(self, request: Request) -> tuple[Sequence[tuple[str, str]], dict[str, str]]:
         """The query's pairs and all parameters, after the checks of the HTTP layer (STS-SIG-T01…T04)."""
@@ -299,7 +329,11 @@ class Pipeline:
         admit_session(caller, operation.service.name)
         command = work.command
         if command is None:
-            command = work.command = decode_command(kind, work.parameters)
+            command = work.command = (
+                aws_json.decode_command(kind, request.body)
+                if operation.service.target
+                else decode_command(kind, work.parameters)
+            )
         call = self._call(command, caller, work, directory)
         call.records_ = records
         if handler.before is not None:
@@ -309,10 +343,11 @@ class Pipeline:
             decided = authorization.authorize(call, request, work.region)
             work.resources, work.owner = decided.resources, decided.owner
             if run:
-                self.usage.note_caller(caller, now, operation.service.name, work.region)
+                self.usage.note_caller(caller, now, operation.service.name, operation.name, work.region)
+                call.prepared = work.prepared
                 work.answer = handler.run(call)
             elif handler.once is not None:
-                handler.once(call)
+                work.prepared = handler.once(call)
         except AccessDenied as refused:
             if isinstance(refused.decision, denials.Denied):
                 work.denial = self._explained(refused.decision, call, work)
@@ -379,6 +414,7 @@ class Pipeline:
             url=self._url,
             region=work.region,
             may_fetch=work.may_fetch,
+            services=self._services,
         )
         if work.may_wait:
             call.store_ = self.store
@@ -440,7 +476,7 @@ class Pipeline:
 
     @staticmethod
     def _shows_answer(work: _Work) -> bool:
-        """Whether CloudTrail shows the answer: issued credentials and what IAM changed, not what was read."""
+        """Whether CloudTrail shows the answer: issued credentials and what was changed, not what was read."""
         if work.service is STS:
             return work.name not in _UNSHOWN
-        return work.service is IAM and not work.read_only
+        return not work.read_only

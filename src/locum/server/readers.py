@@ -13,12 +13,15 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
+from locum.core.service_linked_roles import LinkedService
+
 __all__ = [
     "Network",
     "authority",
     "command_line",
     "host",
     "integer",
+    "linked_service",
     "matching",
     "network",
     "one_of",
@@ -29,6 +32,11 @@ __all__ = [
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_][a-z0-9_-]{0,62}(\.[a-z0-9_][a-z0-9_-]{0,62})*", re.ASCII)
+_LINKED: Final = re.compile(
+    r"(?=[^=]{1,128}=)([a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws\.internal))"
+    r"=([\w+=,.@-]{1,64})",
+    re.ASCII,
+)
 _PORT: Final = re.compile(r":([0-9]{1,5})\Z", re.ASCII)
 
 
@@ -115,6 +123,14 @@ def url(text: str) -> str:
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise ValueError("must end with the host or the port: signatures cover the path, so a prefix cannot work")
     return f"{parts.scheme}://{authority(parts.netloc)}"
+
+
+def linked_service(text: str) -> LinkedService:
+    """A service, by a principal that a trust policy can name, and the name of its role: ``SERVICE=ROLE``."""
+    found = _LINKED.fullmatch(text)
+    if found is None:
+        raise ValueError("must be SERVICE=ROLE, such as backup.aws.internal=AWSServiceRoleForOurBackup")
+    return LinkedService(found[1], found[2], suffix=True)
 
 
 def network(text: str) -> Network:

@@ -6,6 +6,7 @@ existence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -14,11 +15,24 @@ from locum.api.extensions import DiagnoseWebIdentityTokenCommand
 from locum.api.shapes import Command, Target
 from locum.arn import Arn
 from locum.core import oidc
-from locum.core.records import AccessKey, ManagedPolicy, MfaDevice, OidcProvider, Role, SamlProvider, User
+from locum.core.delegation import may_see
+from locum.core.delegation_records import DelegationRequest
+from locum.core.records import (
+    AccessKey,
+    Group,
+    InstanceProfile,
+    ManagedPolicy,
+    MfaDevice,
+    OidcProvider,
+    Role,
+    SamlProvider,
+    User,
+)
 from locum.core.session import Caller
 from locum.errors import InvalidIdentityTokenException, ValidationError
 from locum.server.handlers import Found
 from locum.server.mfa import find_device
+from locum.server.organizations.targets import RESOLVERS as _OF_ORGANIZATIONS
 from locum.server.revocations import find_principal
 from locum.store.records import Records, Stored
 
@@ -27,7 +41,9 @@ __all__ = ["moved", "resolve"]
 ProviderType = TypeVar("ProviderType", OidcProvider, SamlProvider)
 
 
-def _named(kind: type[User] | type[Role]) -> Callable[[Records, Caller, Command[Any], Target], Found]:
+def _named(
+    kind: type[User] | type[Role] | type[Group] | type[InstanceProfile],
+) -> Callable[[Records, Caller, Command[Any], Target], Found]:
     def resolve(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
         name = getattr(command, target.member)
         if name is None:
@@ -54,7 +70,7 @@ def _policy(records: Records, caller: Caller, command: Command[Any], target: Tar
 
 
 def _holder(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
-    """A user or role of the caller's account by its ARN, exactly as it is written."""
+    """A user, role or group of the caller's account by its ARN, exactly as it is written."""
     value = getattr(command, target.member)
     try:
         parsed = Arn.parse(value)
@@ -121,6 +137,39 @@ def _token_provider(records: Records, caller: Caller, command: Command[Any], tar
     return Found(named, stored if stored is not None and stored.record.account == caller.account else None)
 
 
+def _caller(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The caller itself: its user, or the role of its session."""
+    return Found(caller.principal_arn, None if caller.is_root else records.by_id(caller.principal_id))
+
+
+def _one_user_or_all(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The named user, else the caller's own, unless all users are asked for."""
+    if getattr(command, target.member) is None and getattr(command, "all_users", False):
+        return Found("*")
+    return _RESOLVERS["user"](records, caller, command, target)
+
+
+def _entity(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """A user, role, group or managed policy by its ARN."""
+    value = getattr(command, target.member)
+    is_policy = value.partition(":policy/")[1] != ""
+    return (_policy if is_policy else _holder)(records, caller, command, target)
+
+
+def _deleted_role(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """The service-linked role that a deletion is about, by the deletion's id; ``*`` for what is no such id."""
+    task = _TASK.fullmatch(getattr(command, target.member))
+    return Found("*" if task is None else arn.iam(caller.partition, caller.account, Role.kind, task[1], task[2]))
+
+
+def _delegation_request(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """A delegation request that the caller's account may know of; it stands among the account's own resources."""
+    id = "*" if target.creates else getattr(command, target.member)
+    found = Found(arn.iam(caller.partition, caller.account, DelegationRequest.kind, "/", id))
+    stored = None if target.creates else records.get(DelegationRequest, "", id)
+    return found if stored is None or not may_see(stored.record, caller.account) else found._replace(stored=stored)
+
+
 def _sessions(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
     """The user or role whose sessions are meant; ``*`` for sessions that no principal names."""
     value = getattr(command, target.member)
@@ -130,10 +179,13 @@ def _sessions(records: Records, caller: Caller, command: Command[Any], target: T
     return Found(value) if named is None else Found(named.resource, named.stored)
 
 
-_HOLDERS: Final[dict[str, type[User] | type[Role]]] = {each.kind: each for each in (User, Role)}
+_HOLDERS: Final[dict[str, type[User] | type[Role] | type[Group]]] = {each.kind: each for each in (User, Role, Group)}
+_TASK: Final = re.compile(r"task(/aws-service-role/[\w+=,.@-]{1,128}/)([\w+=,.@-]{1,64})/[0-9a-f-]{36}", re.ASCII)
 _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Found]]] = {
     "user": _named(User),
     "role": _named(Role),
+    "group": _named(Group),
+    "instance-profile": _named(InstanceProfile),
     "policy": _policy,
     "holder": _holder,
     "access_key": _access_key,
@@ -141,7 +193,13 @@ _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Fo
     "oidc-provider": _provider(OidcProvider),
     "saml-provider": _provider(SamlProvider),
     "token-provider": _token_provider,
+    "delegation-request": _delegation_request,
     "sessions": _sessions,
+    "caller": _caller,
+    "one-user-or-all": _one_user_or_all,
+    "entity": _entity,
+    "deleted-role": _deleted_role,
+    **_OF_ORGANIZATIONS,
 }
 
 
@@ -158,7 +216,8 @@ def moved(found: Found, caller: Caller, command: Command[Any]) -> str | None:
 
     Who may change what is under one path must not thereby reach another path: permission is asked for both.
     """
-    path, name = getattr(command, "new_path", None), getattr(command, "new_user_name", None)
+    path = getattr(command, "new_path", None)
+    name = getattr(command, "new_user_name", None) or getattr(command, "new_group_name", None)
     if found.stored is None or (path is None and name is None):
         return None
     entity = found.stored.record

@@ -1,6 +1,7 @@
-"""When keys and roles were last used: noted in memory, written in batches, never on the way of a request.
+"""When keys, roles and actions were last used: noted in memory, written in batches, never on the way of a request.
 
-The rows are written quietly: they move no revision and nobody caches them (AWS's figures lag by hours: IAM-KEY-008).
+An action's last use by somebody stands under the principal's unique id, the service and the action.  The rows are
+written quietly: they move no revision and nobody caches them (AWS's figures lag by hours: IAM-KEY-008).
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ class Usage:
             return
         noted[identifier] = Use(id=identifier, used=seconds, service=service, region=region)
 
-    def note_caller(self, caller: Caller, now: float, service: str, region: str) -> None:
-        """Remember that a caller's key, or the role behind its session, was used."""
+    def note_caller(self, caller: Caller, now: float, service: str, action: str, region: str) -> None:
+        """Remember that a caller's key, or the role behind its session, was used, and by whom an action was."""
+        self.note(f"{caller.principal_id}/{service}/{action}", now, service, region)
         if caller.session is None:
             self.note(caller.access_key_id, now, service, region)
         elif caller.kind is CallerKind.ROLE_SESSION:
@@ -53,11 +55,21 @@ class Usage:
         return None if stored is None else stored.record
 
     def forget(self, records: Records, identifier: str) -> None:
-        """Drop what is known of a key or role that is being deleted; within the transaction that deletes it."""
-        self._noted.pop(identifier, None)
-        stored = records.get(Use, "", identifier)
-        if stored is not None:
-            records.delete(stored)
+        """Drop what is known of a key or principal that is being deleted; within the transaction that deletes it."""
+        for each in (identifier, *(use.id for use in self.actions(records, identifier))):
+            self._noted.pop(each, None)
+            stored = records.get(Use, "", each)
+            if stored is not None:
+                records.delete(stored)
+
+    def actions(self, records: Records, principal_id: str) -> list[Use]:
+        """The last uses of every action by a principal; ``id`` ends with the service and the action."""
+        prefix = f"{principal_id}/"
+        found = {stored.record.id: stored.record for stored in records.each(Use, "", prefix=prefix)}
+        for noted in [*self._noted.values()]:
+            if noted.id.startswith(prefix):
+                found[noted.id] = noted
+        return list(found.values())
 
     def flush(self, store: Store) -> int:
         """Write what was noted since the last time; how many rows that was."""

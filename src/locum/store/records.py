@@ -10,8 +10,19 @@ from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 from locum.arn import Arn, is_account_id
-from locum.core.aws_policies import AWS_ACCOUNT, AWS_POLICIES
-from locum.core.records import KINDS, ManagedPolicy, OidcProvider, Record, Role, SamlProvider, User, decode, encode
+from locum.core.aws_policies import AWS_ACCOUNT, aws_policy
+from locum.core.records import (
+    KINDS,
+    Group,
+    ManagedPolicy,
+    OidcProvider,
+    Record,
+    Role,
+    SamlProvider,
+    User,
+    decode,
+    encode,
+)
 from locum.store import PAGE, Key, Row, Transaction
 
 __all__ = ["Records", "Rows", "Stored"]
@@ -58,15 +69,20 @@ class Records:
         return self._stored(kind, self._rows.get(Key(account, kind.kind, folded)))
 
     def page(
-        self, kind: type[RecordType], account: str, *, after: str = "", limit: int = 100
+        self, kind: type[RecordType], account: str, *, after: str = "", prefix: str = "", limit: int = 100
     ) -> list[Stored[RecordType]]:
-        """At most ``limit`` records of an account in ascending order of their folded names, beginning after one."""
-        rows = self._rows.list(account, kind.kind, after=after, limit=limit)
+        """At most ``limit`` records of an account in ascending order of their folded names, beginning after one.
+
+        Only those whose folded names begin with ``prefix``.
+        """
+        rows = self._rows.list(account, kind.kind, after=after, prefix=prefix, limit=limit)
         return [Stored(decode(row.data, kind), row.version) for row in rows]
 
-    def each(self, kind: type[RecordType], account: str, *, after: str = "") -> Iterator[Stored[RecordType]]:
+    def each(
+        self, kind: type[RecordType], account: str, *, after: str = "", prefix: str = ""
+    ) -> Iterator[Stored[RecordType]]:
         """Every record of a kind in an account after a folded name, ascending, read in pages."""
-        while page := self.page(kind, account, after=after, limit=500):
+        while page := self.page(kind, account, after=after, prefix=prefix, limit=500):
             yield from page
             after = page[-1].record.key[2]
 
@@ -74,7 +90,15 @@ class Records:
         """The user or role with a unique id."""
         for key in self._rows.find("id", unique_id, limit=1):
             row = self._rows.get(key)
-            return self._stored(User, row) if key.kind == User.kind else self._stored(Role, row)
+            if key.kind in (User.kind, Role.kind):
+                return self._stored(User, row) if key.kind == User.kind else self._stored(Role, row)
+        return None
+
+    def group(self, unique_id: str) -> Stored[Group] | None:
+        """The group with a unique id, which is no principal and so none of :meth:`by_id` (POL-GR-031)."""
+        for key in self._rows.find("id", unique_id, limit=1):
+            if key.kind == Group.kind:
+                return self._stored(Group, self._rows.get(key))
         return None
 
     def managed_policy(self, policy_arn: str, account: str, partition: str) -> Stored[ManagedPolicy] | None:
@@ -86,7 +110,7 @@ class Records:
         _, name = parsed.path_and_name
         stored: Stored[ManagedPolicy] | None = None
         if parsed.account == AWS_ACCOUNT:
-            policy = AWS_POLICIES.get(name.lower())
+            policy = aws_policy(name, partition)
             stored = None if policy is None else Stored(policy, 0)
         elif parsed.account == account and name and parsed.kind == ManagedPolicy.kind:
             stored = self.get(ManagedPolicy, account, name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
 import functools
 import re
 from collections.abc import Callable
@@ -16,12 +15,13 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from locum.api.shapes import Command, Kind, Member, Service, Shape, members, travels
+from locum.api.shapes import Command, Kind, Member, Service, Shape, members
 from locum.errors import ServiceException, error_for
 from locum.http import Headers
 from locum.secret import Secret
+from locum.wire.json import from_json, read_answer, sound, to_json
 from locum.wire.query import format_time, parse_time
-from locum.wire.xml import MAX_BYTES, PLAIN, Element, UnreadableAnswer, escape, parse_xml
+from locum.wire.xml import PLAIN, Element, UnreadableAnswer, escape, parse_xml
 
 __all__ = [
     "JSON",
@@ -45,7 +45,6 @@ Output = TypeVar("Output", bound=Shape)
 Writer = Callable[[Any], str]
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _RETRYABLE_STATUS: Final = frozenset({429, 500, 502, 503, 504})
 _NESTED: Final = (Kind.STRUCTURE, Kind.LIST, Kind.MAP)
 
@@ -74,7 +73,7 @@ def encode_error(
     fault = "Sender" if error.fault == "client" else "Receiver"
     if json:
         document = {
-            "Error": {"Code": _sound(error.code), "Message": _sound(error.message), "Type": fault},
+            "Error": {"Code": sound(error.code), "Message": sound(error.message), "Type": fault},
             "RequestId": request_id,
         }
         return error.status, JSON, msgspec.json.encode(document)
@@ -261,30 +260,8 @@ def _encode_json_response(response: Shape, command_type: type[Command[Any]], req
     name = command_type.operation.name
     answer: dict[str, Any] = {"ResponseMetadata": {"RequestId": request_id}}
     if _has_result(command_type):
-        answer = {f"{name}Result": _to_json(response)} | answer
+        answer = {f"{name}Result": to_json(response)} | answer
     return msgspec.json.encode({f"{name}Response": answer})
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, Shape):
-        return {
-            member.wire_name: _to_json(inner)
-            for member in members(type(value))
-            if travels(member, inner := getattr(value, member.attribute))
-        }
-    if isinstance(value, tuple):
-        return [_to_json(each) for each in value]
-    if isinstance(value, dict):
-        return {_sound(key): _to_json(each) for key, each in value.items()}
-    if isinstance(value, datetime.datetime):
-        return int(value.timestamp())
-    if isinstance(value, str | Secret):
-        return _sound(_revealed(value))
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
-
-
-def _sound(text: str) -> str:
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def decode_response(body: bytes, command_type: type[Command[Output]], content_type: str = XML) -> Output:
@@ -294,8 +271,8 @@ def decode_response(body: bytes, command_type: type[Command[Output]], content_ty
     """
     name, output = command_type.operation.name, command_type.output()
     if _is_json(content_type):
-        result: Any = _member_of(_member_of(_json_document(body), f"{name}Response"), f"{name}Result")
-        return cast("Output", _from_json_members({} if result is None else result, output))
+        result: Any = _member_of(_member_of(read_answer(body), f"{name}Response"), f"{name}Result")
+        return cast("Output", from_json({} if result is None else result, output))
     root = parse_xml(body)
     if root.name != f"{name}Response":
         raise UnreadableAnswer(f"not an answer to {name}")
@@ -317,7 +294,7 @@ def decode_error(
     """
     code, message, request_id = "", "", None
     try:
-        document: Any = _json_document(body) if _is_json(content_type) else parse_xml(body)
+        document: Any = read_answer(body) if _is_json(content_type) else parse_xml(body)
         error = _member_of(document, "Error")
         code, message = _text_of(error, "Code") or "", _text_of(error, "Message") or ""
         request_id = _find_request_id(document)
@@ -334,7 +311,7 @@ def decode_error(
 def request_id_of(body: bytes, content_type: str = XML, headers: Headers = ()) -> str | None:
     """The request id of an answer: in the body at one of three places, else in the headers (STS-W-030)."""
     try:
-        document: Any = _json_document(body) if _is_json(content_type) else parse_xml(body)
+        document: Any = read_answer(body) if _is_json(content_type) else parse_xml(body)
         if isinstance(document, dict) and len(document) == 1:
             (document,) = document.values()
         found = _find_request_id(document)
@@ -345,18 +322,6 @@ def request_id_of(body: bytes, content_type: str = XML, headers: Headers = ()) -
 
 def _is_json(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == JSON
-
-
-def _json_document(body: bytes) -> dict[str, Any]:
-    if len(body) > MAX_BYTES:
-        raise UnreadableAnswer("the answer is too large")
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise UnreadableAnswer(f"the answer is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise UnreadableAnswer("the answer is not a JSON object")
-    return document
 
 
 def _member_of(document: Any, name: str) -> Any:
@@ -426,48 +391,6 @@ def _scalar(text: str, member: Member) -> Any:
     except (binascii.Error, ValueError):
         pass
     raise UnreadableAnswer(f"the member {member.wire_name} is not a {kind.value}")
-
-
-def _from_json_members(document: Any, shape: type[Shape]) -> Shape:
-    if not isinstance(document, dict):
-        raise UnreadableAnswer(f"the structure {shape.__name__} is not a JSON object")
-    return _make(shape, {
-        member.attribute: _from_json(document[member.wire_name], member)
-        for member in members(shape)
-        if document.get(member.wire_name) is not None
-    })  # fmt: skip
-
-
-_JSON_TYPES: Final[dict[Kind, type | tuple[type, ...]]] = {
-    Kind.TEXT: str,
-    Kind.INTEGER: int,
-    Kind.BOOLEAN: bool,
-    Kind.TIMESTAMP: (int, float),
-    Kind.BLOB: str,
-    Kind.LIST: list,
-    Kind.MAP: dict,
-    Kind.STRUCTURE: dict,
-}
-
-
-def _from_json(value: Any, member: Member) -> Any:
-    kind = member.kind
-    types: Any = _JSON_TYPES[kind]
-    if not isinstance(value, types) or (isinstance(value, bool) and kind is not Kind.BOOLEAN):
-        raise UnreadableAnswer(f"the member {member.wire_name} is not a {kind.value}")
-    if kind is Kind.STRUCTURE:
-        return _from_json_members(value, cast("type[Shape]", member.shape))
-    inner = cast("Member", member.element)
-    if kind is Kind.LIST:
-        return tuple(_from_json(each, inner) for each in value)
-    if kind is Kind.MAP:
-        return {key: _from_json(each, inner) for key, each in value.items()}
-    if kind is Kind.TIMESTAMP:
-        try:
-            return datetime.datetime.fromtimestamp(value, datetime.UTC)
-        except (ValueError, OverflowError, OSError):
-            raise UnreadableAnswer(f"the member {member.wire_name} is not a timestamp") from None
-    return _scalar(value, member) if isinstance(value, str) else value
 
 
 def _make(shape: type[Shape], values: dict[str, Any]) -> Shape:

@@ -7,7 +7,27 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from locum.api.iam import access_keys, mfa, oidc_providers, outbound, policies, roles, saml_providers, simulation, users
+from locum.api.iam import (
+    access_keys,
+    account,
+    credential_report,
+    delegation,
+    groups,
+    instance_profiles,
+    last_accessed,
+    login_profiles,
+    mfa,
+    oidc_providers,
+    other_credentials,
+    outbound,
+    policies,
+    roles,
+    root_access,
+    saml_providers,
+    service_linked_roles,
+    simulation,
+    users,
+)
 from locum.api.iam.service import IAM
 from locum.api.shapes import Command
 
@@ -22,9 +42,19 @@ COMMANDS: Final[dict[str, type[Command[Any]]]] = {
         *policies.COMMANDS,
         *simulation.COMMANDS,
         *mfa.COMMANDS,
+        *groups.COMMANDS,
+        *instance_profiles.COMMANDS,
         *oidc_providers.COMMANDS,
         *saml_providers.COMMANDS,
         *outbound.COMMANDS,
+        *account.COMMANDS,
+        *credential_report.COMMANDS,
+        *login_profiles.COMMANDS,
+        *other_credentials.COMMANDS,
+        *service_linked_roles.COMMANDS,
+        *last_accessed.COMMANDS,
+        *root_access.COMMANDS,
+        *delegation.COMMANDS,
     )
 }
 """Operation name → command type."""

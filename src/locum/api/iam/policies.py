@@ -150,7 +150,7 @@ class DeletePolicyCommand(Command[Nothing]):
 class ListPoliciesResponse(Shape):
     """One page of policies, without descriptions and tags (IAM-POL-002)."""
 
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[Policy, ...]
     is_truncated: bool = False
     marker: str | None = None
 
@@ -290,9 +290,9 @@ class SetDefaultPolicyVersionCommand(Command[Nothing]):
 class ListEntitiesForPolicyResponse(Shape):
     """One page over groups, users and roles together (IAM-POL-012)."""
 
-    policy_groups: tuple[PolicyGroup, ...] = ()
-    policy_users: tuple[PolicyUser, ...] = ()
-    policy_roles: tuple[PolicyRole, ...] = ()
+    policy_groups: tuple[PolicyGroup, ...]
+    policy_users: tuple[PolicyUser, ...]
+    policy_roles: tuple[PolicyRole, ...]
     is_truncated: bool = False
     marker: str | None = None
 

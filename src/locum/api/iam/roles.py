@@ -448,7 +448,7 @@ class DetachRolePolicyCommand(Command[Nothing]):
 class ListAttachedRolePoliciesResponse(Shape):
     """One page of names and ARNs of managed policies."""
 
-    attached_policies: tuple[AttachedPolicy, ...] = ()
+    attached_policies: tuple[AttachedPolicy, ...]
     is_truncated: bool = False
     marker: str | None = None
 

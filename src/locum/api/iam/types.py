@@ -26,7 +26,10 @@ __all__ = [
     "EncodedDocument",
     "EntityKind",
     "ExistingUserName",
+    "Group",
     "GroupName",
+    "InstanceProfile",
+    "InstanceProfileName",
     "KeyStatus",
     "Marker",
     "MaxItems",
@@ -87,6 +90,9 @@ RoleName = Annotated[str, text(1, 64, _NAME, misfit=_NO_NAME)]
 GroupName = Annotated[str, text(1, 128, _NAME, misfit=_NO_NAME)]
 """The name of a group."""
 
+InstanceProfileName = Annotated[str, text(1, 128, _NAME, misfit=_NO_NAME)]
+"""The name of an instance profile."""
+
 PolicyName = Annotated[str, text(1, 128, _NAME, misfit=_NO_NAME)]
 """The name of a managed or an inline policy."""
 
@@ -100,7 +106,7 @@ KeyStatus = Annotated[str, text(one_of=("Active", "Inactive", "Expired"))]
 """Whether an access key is accepted."""
 
 Path = Annotated[str, text(1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)", misfit=_NO_PATH)]
-"""The path of a user or role (IAM-GEN-013)."""
+"""The path of a user, a group, a role or an instance profile (IAM-GEN-013)."""
 
 PathPrefix = Annotated[str, text(1, 512, r"\u002F[\u0021-\u007F]*")]
 """The beginning of a path (IAM-GEN-014)."""
@@ -228,6 +234,28 @@ class Role(Shape):
     tags: Tags | None = None
     role_last_used: RoleLastUsed | None = None
     source_role_template: SourceRoleTemplate | None = None
+
+
+class Group(Shape):
+    """A group (IAM-GRP-001)."""
+
+    path: Path
+    group_name: GroupName
+    group_id: UniqueId
+    arn: ArnText
+    create_date: datetime.datetime
+
+
+class InstanceProfile(Shape):
+    """An instance profile with the role that it holds, if it holds one (IAM-INS-001)."""
+
+    path: Path
+    instance_profile_name: InstanceProfileName
+    instance_profile_id: UniqueId
+    arn: ArnText
+    create_date: datetime.datetime
+    roles: tuple[Role, ...]
+    tags: Tags | None = None
 
 
 class Policy(Shape):

@@ -393,7 +393,7 @@ class DetachUserPolicyCommand(Command[Nothing]):
 class ListAttachedUserPoliciesResponse(Shape):
     """One page of names and ARNs of managed policies."""
 
-    attached_policies: tuple[AttachedPolicy, ...] = ()
+    attached_policies: tuple[AttachedPolicy, ...]
     is_truncated: bool = False
     marker: str | None = None
 

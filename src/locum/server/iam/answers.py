@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol, TypeVar
 
@@ -13,9 +12,9 @@ from locum import arn
 from locum.api.iam import types
 from locum.core.limits import LIMITS
 from locum.core.records import Role, User
-from locum.core.token import Purpose, TokenNotIntact
 from locum.errors import InvalidInputException, LimitExceededException, ValidationError
 from locum.server.handlers import Call
+from locum.server.pages import NotAMark, paged
 
 __all__ = [
     "Page",
@@ -29,7 +28,6 @@ __all__ = [
 ]
 
 _PAGE: Final = 100
-_NONCE_BYTES: Final = 12
 _ID_BYTES: Final = 11
 _DUPLICATE_FOLDED: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 _DUPLICATE_EXACT: Final = "Duplicate tag keys found."
@@ -95,11 +93,6 @@ class _Paged(Protocol):
     def max_items(self) -> int | None: ...
 
 
-class _Mark(msgspec.Struct, frozen=True, array_like=True):
-    scope: bytes
-    after: str
-
-
 Item = TypeVar("Item")
 
 
@@ -118,36 +111,8 @@ def page(call: Call[Any], entries: Callable[[str], Iterable[tuple[str, Item]]]) 
     other (IAM-GEN-051).
     """
     command: _Paged = call.command
-    scope = _scope(call)
-    limit = command.max_items or _PAGE
-    after = ""
-    if command.marker is not None:
-        after = _opened(call, command.marker, scope)
-    taken: list[tuple[str, Item]] = []
-    for entry in entries(after):
-        if len(taken) == limit:
-            mark = msgspec.msgpack.encode(_Mark(scope, taken[-1][0]))
-            sealed = call.ring.seal(Purpose.PAGINATION_MARKER, mark, call.random(_NONCE_BYTES))
-            return tuple(item for _, item in taken), Page(True, sealed)
-        taken.append(entry)
-    return tuple(item for _, item in taken), Page(False, None)
-
-
-def _scope(call: Call[Any]) -> bytes:
-    """What a marker is bound to: the operation, the account and every parameter but those of paging."""
-    command = call.command
-    filters = {
-        name: getattr(command, name) for name in command.__struct_fields__ if name not in ("marker", "max_items")
-    }
-    described = repr((command.operation.name, call.account, sorted(filters.items()))).encode()
-    return hashlib.sha256(described).digest()[:8]
-
-
-def _opened(call: Call[Any], marker: str, scope: bytes) -> str:
     try:
-        mark = msgspec.msgpack.decode(call.ring.open(Purpose.PAGINATION_MARKER, marker), type=_Mark)
-    except (TokenNotIntact, msgspec.DecodeError):
+        taken, marker = paged(call, entries, mark=command.marker, limit=getattr(command, "max_items", None) or _PAGE)
+    except NotAMark:
         raise ValidationError("Invalid Marker.") from None
-    if mark.scope != scope:
-        raise ValidationError("Invalid Marker.")
-    return mark.after
+    return taken, Page(marker is not None, marker)

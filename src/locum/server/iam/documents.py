@@ -10,7 +10,12 @@ from locum.api.iam import types
 from locum.arn import Arn
 from locum.core.aws_policies import AWS_POLICIES
 from locum.core.records import ManagedPolicy, Role, User
-from locum.errors import InvalidInputException, NoSuchEntityException, ValidationError
+from locum.errors import (
+    InvalidInputException,
+    NoSuchEntityException,
+    PolicyNotAttachableException,
+    ValidationError,
+)
 from locum.policy import (
     PolicyKind,
     counted_size,
@@ -69,15 +74,19 @@ def path_and_name(policy_arn: str) -> tuple[str, str]:
     return Arn.parse(policy_arn).path_and_name
 
 
-def _exists(call: Call[Any], policy_arn: str) -> bool:
-    return call.records.managed_policy(policy_arn, call.account, call.partition) is not None
+def _check_exists(call: Call[Any], policy_arn: str, named: str) -> None:
+    """NoSuchEntity for what is out of reach, PolicyNotAttachable for the policy of a root task (POL-RT-005)."""
+    stored = call.records.managed_policy(policy_arn, call.account, call.partition)
+    if stored is None:
+        raise NoSuchEntityException(f"{named} {policy_arn} does not exist or is not attachable.")
+    if not stored.record.is_attachable:
+        raise PolicyNotAttachableException(f"{named} {policy_arn} is not attachable.")
 
 
 def check_attachable(call: Call[Any], policy_arn: str) -> None:
     """NoSuchEntity where the policy is neither the account's own nor AWS's (IAM-USR-006, POL-XA-008)."""
     check_arn(policy_arn)
-    if not _exists(call, policy_arn):
-        raise NoSuchEntityException(f"Policy {policy_arn} does not exist or is not attachable.")
+    _check_exists(call, policy_arn, "Policy")
 
 
 def check_boundary(call: Call[Any], policy_arn: str) -> None:
@@ -86,8 +95,7 @@ def check_boundary(call: Call[Any], policy_arn: str) -> None:
         check_arn(policy_arn)
     except ValidationError as refused:
         raise InvalidInputException(refused.message) from None
-    if not _exists(call, policy_arn):
-        raise NoSuchEntityException(f"Scope ARN: {policy_arn} does not exist or is not attachable.")
+    _check_exists(call, policy_arn, "Scope ARN:")
 
 
 def stored_trust(call: Call[Any], text: str) -> str:

@@ -1,6 +1,6 @@
-"""What users and roles have in common: inline policies, attached policies, a boundary, tags.
+"""What users, groups and roles have in common: inline and attached policies; of users and roles a boundary and tags.
 
-Each function takes the call and the kind of holder, so that the modules of users and roles are a line per operation.
+Each function takes the call and the kind of holder, so that the modules of holders are a line per operation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from locum.api.iam import types
 from locum.arn import Arn
-from locum.core.records import Role, User
+from locum.core.records import Group, Role, User
 from locum.errors import (
     DeleteConflictException,
     EntityAlreadyExistsException,
@@ -46,7 +46,8 @@ __all__ = [
     "untag",
 ]
 
-HolderType = TypeVar("HolderType", bound=User | Role)
+HolderType = TypeVar("HolderType", bound=User | Role | Group)
+PrincipalType = TypeVar("PrincipalType", bound=User | Role)
 
 
 class Holding(NamedTuple):
@@ -61,6 +62,7 @@ class Holding(NamedTuple):
 HOLDINGS: Final[Mapping[str, Holding]] = {
     User.kind: Holding("user", "PoliciesPerUser", "UserPolicySize", "UsersPerAccount"),
     Role.kind: Holding("role", "PoliciesPerRole", "RolePolicySize", "RolesPerAccount"),
+    Group.kind: Holding("group", "PoliciesPerGroup", "GroupPolicySize", "GroupsPerAccount"),
 }
 
 
@@ -68,7 +70,7 @@ _POSITION_BYTES: Final = 128
 
 
 def holder(call: Call[Any], kind: type[HolderType]) -> Stored[HolderType]:
-    """The holder that the call names; NoSuchEntity where there is none (IAM-USR-002, IAM-ROL-004)."""
+    """The holder that the call names; NoSuchEntity where there is none (IAM-USR-002, IAM-ROL-004, IAM-GRP-001)."""
     stored: Stored[HolderType] | None = call.found(kind)
     if stored is None:
         noun = HOLDINGS[kind.kind].noun
@@ -77,19 +79,19 @@ def holder(call: Call[Any], kind: type[HolderType]) -> Stored[HolderType]:
     return stored
 
 
-def check_free(call: Call[Any], kind: type[User] | type[Role], name: str) -> None:
+def check_free(call: Call[Any], kind: type[User] | type[Role] | type[Group], name: str) -> None:
     """EntityAlreadyExists where another holder has the name, in whatever case (POL-LM-010)."""
     if call.records.get(kind, call.account, name) is not None:
         raise EntityAlreadyExistsException(f"{HOLDINGS[kind.kind].noun.capitalize()} with name {name} already exists.")
 
 
-def create(call: Call[Any], record: User | Role) -> None:
+def create(call: Call[Any], record: User | Role | Group) -> None:
     """Write a new holder; LimitExceeded where the account has as many as it may have (POL-LM-009)."""
     check_quota(call, HOLDINGS[record.kind].total, call.records.count(type(record), call.account) + 1)
     call.records.create(record)
 
 
-def check_deletable(stored: User | Role) -> None:
+def check_deletable(stored: User | Role | Group) -> None:
     """DeleteConflict while policies hang on the holder: attached ones are reported first (IAM-GEN-071)."""
     if stored.attached:
         raise DeleteConflictException("Cannot delete entity, must detach all policies first.")
@@ -174,7 +176,7 @@ def attached(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[types.Attac
     return page(call, lambda after: (entry for entry in held if entry[0] > after))
 
 
-def put_boundary(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+def put_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     """Set the permissions boundary (IAM-USR-008, IAM-ROL-011)."""
     stored = holder(call, kind)
     boundary = call.command.permissions_boundary
@@ -182,7 +184,7 @@ def put_boundary(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     return _save(call, stored, boundary=boundary)
 
 
-def delete_boundary(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+def delete_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     """Remove the permissions boundary; NoSuchEntity where there is none."""
     stored = holder(call, kind)
     if stored.record.boundary is None:
@@ -191,13 +193,13 @@ def delete_boundary(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     return _save(call, stored, boundary=None)
 
 
-def tag(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+def tag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     """Put tags over those that are there; keys are compared without regard to case (IAM-GEN-061)."""
     stored = holder(call, kind)
     return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=True))
 
 
-def untag(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
+def untag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     """Remove tags."""
     stored = holder(call, kind)
     return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=True))

@@ -9,7 +9,7 @@ import msgspec
 
 from locum.api.iam import policies as api
 from locum.api.iam import types
-from locum.core.records import ManagedPolicy, PolicyVersion, Role, User
+from locum.core.records import Group, ManagedPolicy, PolicyVersion, Role, User
 from locum.errors import (
     AccessDenied,
     DeleteConflictException,
@@ -34,7 +34,9 @@ __all__ = [
     "list_entities_for_policy",
     "list_policies",
     "list_policy_versions",
+    "policy_shown",
     "set_default_policy_version",
+    "users_of",
 ]
 
 _LATER: Final = 1_000
@@ -72,7 +74,7 @@ def _version(call: Call[Any], stored: Stored[ManagedPolicy]) -> PolicyVersion:
     raise _missing(call, _NO_VERSION)
 
 
-def _users_of(call: Call[Any], index: str, policy: str) -> Iterator[Key]:
+def users_of(call: Call[Any], index: str, policy: str) -> Iterator[Key]:
     """The keys of this account's holders of a policy, or of those whose boundary it is."""
     after: Key | None = Key(call.account, "", "")
     while keys := call.records.found(index, policy, after=after, limit=_LATER):
@@ -83,7 +85,7 @@ def _users_of(call: Call[Any], index: str, policy: str) -> Iterator[Key]:
         after = keys[-1]
 
 
-def _shown(call: Call[Any], policy: ManagedPolicy, **details: Any) -> types.Policy:
+def policy_shown(call: Call[Any], policy: ManagedPolicy, **details: Any) -> types.Policy:
     name = policy.arn(call.partition)
     return types.Policy(
         policy_name=policy.name,
@@ -91,9 +93,9 @@ def _shown(call: Call[Any], policy: ManagedPolicy, **details: Any) -> types.Poli
         arn=name,
         path=policy.path,
         default_version_id=f"v{policy.default}",
-        attachment_count=sum(1 for _ in _users_of(call, "attached", name)),
-        permissions_boundary_usage_count=sum(1 for _ in _users_of(call, "boundary", name)),
-        is_attachable=True,
+        attachment_count=sum(1 for _ in users_of(call, "attached", name)),
+        permissions_boundary_usage_count=sum(1 for _ in users_of(call, "boundary", name)),
+        is_attachable=policy.is_attachable,
         create_date=moment(policy.created),
         update_date=moment(policy.updated),
         **details,
@@ -125,14 +127,16 @@ def create_policy(call: Call[api.CreatePolicyCommand]) -> api.CreatePolicyRespon
     )
     check_quota(call, "PoliciesPerAccount", call.records.count(ManagedPolicy, call.account) + 1)
     call.records.create(policy)
-    return api.CreatePolicyResponse(policy=_shown(call, policy, tags=tags_of(policy.tags) or None))
+    return api.CreatePolicyResponse(policy=policy_shown(call, policy, tags=tags_of(policy.tags) or None))
 
 
 @handles(api.GetPolicyCommand)
 def get_policy(call: Call[api.GetPolicyCommand]) -> api.GetPolicyResponse:
     """A policy with its description and tags (IAM-POL-002)."""
     policy = _policy(call).record
-    return api.GetPolicyResponse(policy=_shown(call, policy, description=policy.description, tags=tags_of(policy.tags)))
+    return api.GetPolicyResponse(
+        policy=policy_shown(call, policy, description=policy.description, tags=tags_of(policy.tags))
+    )
 
 
 @handles(api.DeletePolicyCommand)
@@ -140,7 +144,7 @@ def delete_policy(call: Call[api.DeletePolicyCommand]) -> types.Nothing:
     """Delete a policy that hangs nowhere and has one version (IAM-POL-009)."""
     stored = _own(call, "Cannot delete policies outside your own account.")
     name = stored.record.arn(call.partition)
-    if any(True for index in ("attached", "boundary") for _ in _users_of(call, index, name)):
+    if any(True for index in ("attached", "boundary") for _ in users_of(call, index, name)):
         raise DeleteConflictException("Cannot delete a policy attached to entities.")
     if len(stored.record.versions) > 1:
         raise DeleteConflictException(
@@ -170,7 +174,7 @@ def list_policies(call: Call[api.ListPoliciesCommand]) -> api.ListPoliciesRespon
         for position, policy in candidates(after):
             if not policy.path.startswith(prefix):
                 continue
-            shown = _shown(call, policy)
+            shown = policy_shown(call, policy)
             attached, bounding = shown.attachment_count, shown.permissions_boundary_usage_count
             if command.only_attached and not attached:
                 continue
@@ -264,30 +268,34 @@ def set_default_policy_version(call: Call[api.SetDefaultPolicyVersionCommand]) -
 
 @handles(api.ListEntitiesForPolicyCommand)
 def list_entities_for_policy(call: Call[api.ListEntitiesForPolicyCommand]) -> api.ListEntitiesForPolicyResponse:
-    """The users and roles that a policy is attached to or limits (IAM-POL-012)."""
+    """The groups, roles and users that a policy is attached to or limits (IAM-POL-012)."""
     command = call.command
     _policy(call, _NOT_ATTACHABLE)
     prefix = command.path_prefix or "/"
     indexes = {"PermissionsPolicy": ("attached",), "PermissionsBoundary": ("boundary",)}.get(
         command.policy_usage_filter or "", ("attached", "boundary")
     )
-    kinds = {"User": (User.kind,), "Role": (Role.kind,), None: (User.kind, Role.kind)}.get(command.entity_filter, ())
-    keys = sorted({key for index in indexes for key in _users_of(call, index, command.policy_arn) if key.kind in kinds})
+    every = (Group.kind, Role.kind, User.kind)
+    kinds = every if command.entity_filter is None else (command.entity_filter.lower(),)
+    keys = sorted({key for index in indexes for key in users_of(call, index, command.policy_arn) if key.kind in kinds})
 
-    def entries(after: str) -> Iterator[tuple[str, types.PolicyUser | types.PolicyRole]]:
+    def entries(after: str) -> Iterator[tuple[str, types.PolicyGroup | types.PolicyUser | types.PolicyRole]]:
         for key in keys:
             position = f"{key.kind}/{key.name}"
             stored = call.records.read(key) if position > after else None
             entity = None if stored is None else stored.record
-            if not isinstance(entity, User | Role) or not entity.path.startswith(prefix):
+            if not isinstance(entity, Group | User | Role) or not entity.path.startswith(prefix):
                 continue
             if isinstance(entity, User):
                 yield position, types.PolicyUser(user_name=entity.name, user_id=entity.id)
+            elif isinstance(entity, Group):
+                yield position, types.PolicyGroup(group_name=entity.name, group_id=entity.id)
             else:
                 yield position, types.PolicyRole(role_name=entity.name, role_id=entity.id)
 
     found, shown = page(call, entries)
     return api.ListEntitiesForPolicyResponse(
+        policy_groups=tuple(each for each in found if isinstance(each, types.PolicyGroup)),
         policy_users=tuple(each for each in found if isinstance(each, types.PolicyUser)),
         policy_roles=tuple(each for each in found if isinstance(each, types.PolicyRole)),
         is_truncated=shown.is_truncated,

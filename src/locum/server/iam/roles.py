@@ -10,17 +10,42 @@ import msgspec
 from locum.api.iam import roles as api
 from locum.api.iam import types
 from locum.core.records import Role
-from locum.errors import ValidationError
+from locum.errors import DeleteConflictException, UnmodifiableEntityException, ValidationError
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
 from locum.server.iam.answers import boundary_of, merged_tags, moment, new_id, page, tags_of
+from locum.store.records import Stored
 
-__all__ = ["create_role", "delete_role", "get_role", "list_roles", "update_assume_role_policy", "update_role"]
+__all__ = [
+    "check_modifiable",
+    "create_role",
+    "delete_role",
+    "get_role",
+    "list_roles",
+    "role_shown",
+    "update_assume_role_policy",
+    "update_role",
+]
 
 _RESERVED_PATHS = ("/aws-service-role/", "/aws-reserved/")
 
 
-def _shown(call: Call[Any], role: Role, **details: Any) -> types.Role:
+def check_modifiable(role: Role) -> None:
+    """UnmodifiableEntity for a role of AWS's or of a service, which nobody else changes (IAM-ROL-030)."""
+    if role.path.startswith(_RESERVED_PATHS):
+        raise UnmodifiableEntityException(
+            f"Cannot perform the operation on the protected role '{role.name}' - this role is only modifiable by AWS"
+        )
+
+
+def _modifiable(call: Call[Any]) -> Stored[Role]:
+    stored = holders.holder(call, Role)
+    check_modifiable(stored.record)
+    return stored
+
+
+def role_shown(call: Call[Any], role: Role, **details: Any) -> types.Role:
+    """A role as every answer shows it, with ``details`` of the operation's own."""
     return types.Role(
         path=role.path,
         role_name=role.name,
@@ -57,7 +82,7 @@ def create_role(call: Call[api.CreateRoleCommand]) -> api.CreateRoleResponse:
     )
     holders.create(call, role)
     return api.CreateRoleResponse(
-        role=_shown(call, role, tags=tags_of(role.tags) or None, permissions_boundary=boundary_of(role))
+        role=role_shown(call, role, tags=tags_of(role.tags) or None, permissions_boundary=boundary_of(role))
     )
 
 
@@ -66,7 +91,7 @@ def get_role(call: Call[api.GetRoleCommand]) -> api.GetRoleResponse:
     """A role with everything that is known of it (IAM-ROL-002)."""
     role = holders.holder(call, Role).record
     return api.GetRoleResponse(
-        role=_shown(
+        role=role_shown(
             call,
             role,
             description=role.description,
@@ -87,6 +112,7 @@ def update_role(call: Call[api.UpdateRoleCommand]) -> api.UpdateRoleResponse:
     if command.description is not None:
         changes["description"] = command.description or None
     if command.max_session_duration is not None:
+        check_modifiable(stored.record)
         changes["max_session_duration"] = command.max_session_duration
     if changes:
         call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
@@ -99,13 +125,13 @@ def update_role_description(call: Call[api.UpdateRoleDescriptionCommand]) -> api
     stored = holders.holder(call, Role)
     role = msgspec.structs.replace(stored.record, description=call.command.description or None)
     call.records.replace(stored, role)
-    return api.UpdateRoleDescriptionResponse(role=_shown(call, role, description=role.description))
+    return api.UpdateRoleDescriptionResponse(role=role_shown(call, role, description=role.description))
 
 
 @handles(api.UpdateAssumeRolePolicyCommand)
 def update_assume_role_policy(call: Call[api.UpdateAssumeRolePolicyCommand]) -> types.Nothing:
     """Replace the trust policy (IAM-ROL-007)."""
-    stored = holders.holder(call, Role)
+    stored = _modifiable(call)
     trust = documents.stored_trust(call, call.command.policy_document)
     call.records.replace(stored, msgspec.structs.replace(stored.record, trust=trust))
     return types.Nothing()
@@ -113,9 +139,11 @@ def update_assume_role_policy(call: Call[api.UpdateAssumeRolePolicyCommand]) -> 
 
 @handles(api.DeleteRoleCommand)
 def delete_role(call: Call[api.DeleteRoleCommand]) -> types.Nothing:
-    """Delete a role without policies; its sessions end at once (IAM-ROL-010, POL-SS-008)."""
-    stored = holders.holder(call, Role)
+    """Delete a role without policies and profiles; its sessions end at once (IAM-ROL-010, POL-SS-008)."""
+    stored = _modifiable(call)
     holders.check_deletable(stored.record)
+    if call.records.found("profile-role", stored.record.id, limit=1):
+        raise DeleteConflictException("Cannot delete entity, must remove roles from instance profile first.")
     call.records.delete(stored)
     call.usage.forget(call.records, stored.record.id)
     return types.Nothing()
@@ -132,7 +160,9 @@ def list_roles(call: Call[api.ListRolesCommand]) -> api.ListRolesResponse:
             if role.path.startswith(prefix):
                 yield (
                     role.key[2],
-                    _shown(call, role, description=role.description, max_session_duration=role.max_session_duration),
+                    role_shown(
+                        call, role, description=role.description, max_session_duration=role.max_session_duration
+                    ),
                 )
 
     roles, shown = page(call, entries)
@@ -161,6 +191,7 @@ def list_role_tags(call: Call[api.ListRoleTagsCommand]) -> api.ListRoleTagsRespo
 @handles(api.PutRolePolicyCommand)
 def put_role_policy(call: Call[api.PutRolePolicyCommand]) -> types.Nothing:
     """Write an inline policy of a role."""
+    _modifiable(call)
     return holders.put_inline(call, Role)
 
 
@@ -176,6 +207,7 @@ def get_role_policy(call: Call[api.GetRolePolicyCommand]) -> api.GetRolePolicyRe
 @handles(api.DeleteRolePolicyCommand)
 def delete_role_policy(call: Call[api.DeleteRolePolicyCommand]) -> types.Nothing:
     """Remove an inline policy of a role."""
+    _modifiable(call)
     return holders.delete_inline(call, Role)
 
 
@@ -189,12 +221,14 @@ def list_role_policies(call: Call[api.ListRolePoliciesCommand]) -> api.ListRoleP
 @handles(api.AttachRolePolicyCommand)
 def attach_role_policy(call: Call[api.AttachRolePolicyCommand]) -> types.Nothing:
     """Attach a managed policy to a role."""
+    _modifiable(call)
     return holders.attach(call, Role)
 
 
 @handles(api.DetachRolePolicyCommand)
 def detach_role_policy(call: Call[api.DetachRolePolicyCommand]) -> types.Nothing:
     """Detach a managed policy from a role."""
+    _modifiable(call)
     return holders.detach(call, Role)
 
 
@@ -212,10 +246,12 @@ def list_attached_role_policies(
 @handles(api.PutRolePermissionsBoundaryCommand)
 def put_role_permissions_boundary(call: Call[api.PutRolePermissionsBoundaryCommand]) -> types.Nothing:
     """Set the permissions boundary of a role."""
+    _modifiable(call)
     return holders.put_boundary(call, Role)
 
 
 @handles(api.DeleteRolePermissionsBoundaryCommand)
 def delete_role_permissions_boundary(call: Call[api.DeleteRolePermissionsBoundaryCommand]) -> types.Nothing:
     """Remove the permissions boundary of a role."""
+    _modifiable(call)
     return holders.delete_boundary(call, Role)

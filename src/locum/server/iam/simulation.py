@@ -1,4 +1,4 @@
-"""The policy simulator: what policies given as text, or those of a user or role, would decide (iam_api.md §11).
+"""The policy simulator: what policies given as text, or those of an entity, would decide (iam_api.md §11).
 
 Nothing of the caller or of the request takes part: the simulated caller, resources and context keys are all named in
 the call (IAM-SIM-004, POL-SM-002).  A page may hold fewer results than were asked for, since the work of one request is
@@ -17,7 +17,8 @@ from locum import arn
 from locum.api.iam import simulation as api
 from locum.arn import Arn
 from locum.core.aws_policies import AWS_ACCOUNT
-from locum.core.records import Role, User
+from locum.core.records import Group, Role, User
+from locum.core.service_linked_roles import service_of
 from locum.errors import (
     InvalidInputException,
     MalformedPolicyDocumentException,
@@ -178,10 +179,10 @@ def _levels(command: api.SimulateCustomPolicyCommand) -> tuple[tuple[CompiledPol
     )
 
 
-def _holder(call: Call[Any]) -> User | Role:
-    """The user or role whose policies are meant; NoSuchEntity where there is none."""
+def _holder(call: Call[Any]) -> User | Role | Group:
+    """The user, role or group whose policies are meant; NoSuchEntity where there is none."""
     stored = call.target.stored
-    if stored is None or not isinstance(stored.record, User | Role):
+    if stored is None or not isinstance(stored.record, User | Role | Group):
         entity = _entity(call.command.policy_source_arn)
         assert entity is not None
         raise NoSuchEntityException(f"The {entity.kind} with name {entity.name} cannot be found.")
@@ -196,13 +197,27 @@ def _managed(call: Call[Any], policy_arn: str, type: str) -> Source:
     return _stored(stored.record.document, PolicyKind.MANAGED, stored.record.name, type)
 
 
-def _identity(call: Call[Any], holder: User | Role, without: Excluded) -> Iterator[Source]:
-    """The inline and attached policies of a user or role, less those that are to be left out."""
-    for name, text in holder.inline.items():
-        if not without.inline(holder.kind, holder.name, name):
-            yield _stored(text, PolicyKind.INLINE, f"{holder.kind}_{holder.name}_{name}", IDENTITY)
-    for policy_arn in holder.attached:
-        if not without.managed(policy_arn, aws=Arn.parse(policy_arn).account == AWS_ACCOUNT):
+def _with_groups(call: Call[Any], holder: User | Role | Group) -> Iterator[User | Role | Group]:
+    """The holder and, of a user, the groups whose policies are its own too (POL-EV-010)."""
+    yield holder
+    for unique_id in holder.groups if isinstance(holder, User) else ():
+        stored = call.records.group(unique_id)
+        if stored is None:
+            raise _not_evaluable(unique_id, "the group does not exist")
+        yield stored.record
+
+
+def _identity(call: Call[Any], holder: User | Role | Group, without: Excluded) -> Iterator[Source]:
+    """The inline and attached policies of a holder, less those that are to be left out; none of them twice."""
+    seen: set[str] = set()
+    for each in _with_groups(call, holder):
+        for name, text in each.inline.items():
+            if not without.inline(each.kind, each.name, name):
+                yield _stored(text, PolicyKind.INLINE, f"{each.kind}_{each.name}_{name}", IDENTITY)
+        for policy_arn in each.attached:
+            if policy_arn in seen or without.managed(policy_arn, aws=Arn.parse(policy_arn).account == AWS_ACCOUNT):
+                continue
+            seen.add(policy_arn)
             yield _managed(call, policy_arn, IDENTITY)
 
 
@@ -433,17 +448,25 @@ def simulate_custom_policy(call: Call[api.SimulateCustomPolicyCommand]) -> api.S
     return _simulated(call, given)
 
 
+def _is_exempt(holder: User | Role | Group) -> bool:
+    """Whether service control policies pass it by, as they do service-linked roles (POL-OR-001)."""
+    return isinstance(holder, Role) and service_of(holder.path) is not None
+
+
 @handles(api.SimulatePrincipalPolicyCommand, before=_check_source)
 def simulate_principal_policy(call: Call[api.SimulatePrincipalPolicyCommand]) -> api.SimulatePolicyResponse:
-    """What the policies of a user or role, and others given as text, would decide (IAM-SIM-001)."""
+    """What the policies of a user, role or group, and others given as text, would decide (IAM-SIM-001)."""
     command = call.command
     holder = _holder(call)
     without = excluded(command.policy_exclusion_list)
     boundary = _boundary(command)
-    if boundary is None and holder.boundary is not None and not without.boundary:
-        boundary = _managed(call, holder.boundary, BOUNDARY)
+    own = None if isinstance(holder, Group) else holder.boundary
+    if boundary is None and own is not None and not without.boundary:
+        boundary = _managed(call, own, BOUNDARY)
     identity = (*_identity(call, holder, without), *_inputs(command.policy_input_list))
-    return _simulated(call, Given(identity, boundary))
+    place = None if "scp" in without.kinds else call.directory.organization_of(call.account)
+    scps = None if place is None or _is_exempt(holder) else place.scps
+    return _simulated(call, Given(identity, boundary, scps=scps))
 
 
 def _names(sources: Iterable[Source]) -> api.GetContextKeysForPolicyResponse:
@@ -462,5 +485,5 @@ def get_context_keys_for_custom_policy(
 def get_context_keys_for_principal_policy(
     call: Call[api.GetContextKeysForPrincipalPolicyCommand],
 ) -> api.GetContextKeysForPolicyResponse:
-    """The context keys that the identity policies of a user or role use, and others given as text (IAM-SIM-007)."""
+    """The context keys that a user's, role's or group's policies use, and others given as text (IAM-SIM-007)."""
     return _names((*_identity(call, _holder(call), excluded(())), *_inputs(call.command.policy_input_list)))

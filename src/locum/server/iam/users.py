@@ -10,8 +10,10 @@ import msgspec
 from locum.api.iam import types
 from locum.api.iam import users as api
 from locum.arn import account_root
+from locum.core.account_records import LoginProfile
 from locum.core.records import User
 from locum.errors import DeleteConflictException
+from locum.server.account_settings import alias_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
 from locum.server.iam.answers import boundary_of, merged_tags, moment, new_id, page, tags_of
@@ -34,10 +36,10 @@ def user_shown(call: Call[Any], user: User, *, whole: bool) -> types.User:
 
 def root_shown(call: Call[Any]) -> types.User:
     """The account's root user as answers show it (IAM-USR-009)."""
-    account = call.account_record
+    account, alias = call.account_record, alias_of(call)
     return types.User(
         path="/",
-        user_name=account.name,
+        user_name=account.name if alias is None else alias.record.alias,
         user_id=call.account,
         arn=account_root(call.partition, call.account),
         create_date=moment(account.created),
@@ -88,14 +90,19 @@ def update_user(call: Call[api.UpdateUserCommand]) -> types.Nothing:
 
 @handles(api.DeleteUserCommand)
 def delete_user(call: Call[api.DeleteUserCommand]) -> types.Nothing:
-    """Delete a user that has neither keys nor MFA devices nor policies (IAM-USR-004)."""
+    """Delete a user that has no keys, password, MFA devices or policies and is in no group (IAM-USR-004)."""
     stored = holders.holder(call, User)
     if call.records.found("key-owner", stored.record.id, limit=1):
         raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
+    if call.records.get(LoginProfile, call.account, stored.record.id) is not None:
+        raise DeleteConflictException("Cannot delete entity, must delete login profile first.")
     if call.records.found("mfa-owner", stored.record.id, limit=1):
         raise DeleteConflictException("Cannot delete entity, must delete MFA device first.")
+    if stored.record.groups:
+        raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
     holders.check_deletable(stored.record)
     call.records.delete(stored)
+    call.usage.forget(call.records, stored.record.id)
     return types.Nothing()
 
 

@@ -1,0 +1,1 @@
+"""The handlers of Organizations: one module per family of the contract."""

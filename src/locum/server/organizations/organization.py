@@ -1,0 +1,272 @@
+"""The organization itself, its root, trusted access of services, delegated administrators (ORG-001, ORG-020…022)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from locum.api.organizations import organization as api
+from locum.api.organizations import types
+from locum.core.organization import SERVICE_CONTROL, joined, left
+from locum.core.organization_records import AccountCreation, Organization, OrgPolicy, OrgUnit
+from locum.core.records import Account
+from locum.organization_errors import (
+    AccountAlreadyRegisteredException,
+    AccountNotRegisteredException,
+    AlreadyInOrganizationException,
+    ConstraintViolationException,
+    InvalidInputException,
+    OrganizationNotEmptyException,
+)
+from locum.secret import Secret
+from locum.server.handlers import Call, handles
+from locum.server.organizations.answers import account_details, arn_in, moment, new_id, page, root_shown
+from locum.server.organizations.members import account_in, organization_managed, organization_of, organization_read
+from locum.store.organizations import each_found
+from locum.store.records import Stored
+
+__all__ = [
+    "create_organization",
+    "delete_organization",
+    "deregister_delegated_administrator",
+    "describe_organization",
+    "disable_aws_service_access",
+    "enable_aws_service_access",
+    "list_aws_service_access_for_organization",
+    "list_delegated_administrators",
+    "list_delegated_services_for_account",
+    "list_roots",
+    "register_delegated_administrator",
+]
+
+_MOST_SERVICES: Final = 500
+"""Services with trusted access; AWS has fewer to offer."""
+_SERVICE: Final = ".amazonaws.com"
+
+
+def _shown(call: Call[Any], organization: Organization) -> types.Organization:
+    management = call.records.get(Account, "", organization.management)
+    email = "" if management is None else management.record.email
+    everything = organization.feature_set == "ALL"
+    return types.Organization(
+        id=organization.id,
+        arn=arn_in(call.partition, organization, "organization"),
+        feature_set=organization.feature_set,
+        master_account_arn=arn_in(call.partition, organization, "account", organization.management),
+        master_account_id=organization.management,
+        master_account_email=Secret(email) if email else None,
+        available_policy_types=(types.PolicyTypeSummary(type=SERVICE_CONTROL, status="ENABLED"),) if everything else (),
+    )
+
+
+@handles(api.CreateOrganizationCommand)
+def create_organization(call: Call[api.CreateOrganizationCommand]) -> api.CreateOrganizationResponse:
+    """Make an organization of the caller's account (ORG-001)."""
+    account = call.records.get(Account, "", call.account)
+    if account is None or account.record.organization is not None:
+        raise AlreadyInOrganizationException("The provided account is already a member of an organization.")
+    now = int(call.now)
+    organization = Organization(
+        id=new_id(call, "o-", 10),
+        root=new_id(call, "r-", 4),
+        management=call.account,
+        created=now,
+        feature_set=call.command.feature_set or "ALL",
+    )
+    call.records.create(organization)
+    call.records.replace(account, joined(account.record, organization, now, invited=True))
+    return api.CreateOrganizationResponse(organization=_shown(call, organization))
+
+
+@handles(api.DescribeOrganizationCommand)
+def describe_organization(call: Call[api.DescribeOrganizationCommand]) -> api.DescribeOrganizationResponse:
+    """The organization, for any account in it."""
+    return api.DescribeOrganizationResponse(organization=_shown(call, organization_of(call).record))
+
+
+@handles(api.DeleteOrganizationCommand)
+def delete_organization(call: Call[api.DeleteOrganizationCommand]) -> types.Nothing:
+    """Dissolve the organization of one account, with its units, policies and creations."""
+    stored = organization_managed(call)
+    records, id = call.records, stored.record.id
+    for account in each_found(records, Account, "org-account", id):
+        if account.record.id != stored.record.management:
+            raise OrganizationNotEmptyException("The organization has member accounts: remove or close them first.")
+        records.replace(account, left(account.record))
+    for unit in [*each_found(records, OrgUnit, "org-unit", id)]:
+        records.delete(unit)
+    for creation in [*each_found(records, AccountCreation, AccountCreation.kind, id)]:
+        records.delete(creation)
+    for policy in [*each_found(records, OrgPolicy, "org-owner", id)]:
+        records.delete(policy)
+    records.delete(stored)
+    return types.Nothing()
+
+
+@handles(api.ListRootsCommand)
+def list_roots(call: Call[api.ListRootsCommand]) -> api.ListRootsResponse:
+    """The one root (ORG-010)."""
+    organization = organization_read(call).record
+    roots, token = page(call, lambda after: [] if after else [(organization.root, root_shown(call, organization))])
+    return api.ListRootsResponse(roots=roots, next_token=token)
+
+
+def _with_all_features(stored: Stored[Organization]) -> Stored[Organization]:
+    if stored.record.feature_set != "ALL":
+        raise ConstraintViolationException(
+            "This operation needs an organization with all features enabled.",
+            reason="ORGANIZATION_NOT_IN_ALL_FEATURES_MODE",
+        )
+    return stored
+
+
+@handles(api.EnableAWSServiceAccessCommand)
+def enable_aws_service_access(call: Call[api.EnableAWSServiceAccessCommand]) -> types.Nothing:
+    """Give a service trusted access; a service that has it keeps it (ORG-020)."""
+    stored = _with_all_features(organization_managed(call))
+    service = call.command.service_principal
+    if not service.endswith(_SERVICE):
+        raise InvalidInputException(
+            "You specified an unrecognized service principal.", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"
+        )
+    services = stored.record.services
+    if service not in services:
+        if len(services) >= _MOST_SERVICES:
+            raise ConstraintViolationException("The organization has too many services with trusted access.")
+        changed = msgspec.structs.replace(stored.record, services=services | {service: int(call.now)})
+        call.records.replace(stored, changed)
+    return types.Nothing()
+
+
+@handles(api.DisableAWSServiceAccessCommand)
+def disable_aws_service_access(call: Call[api.DisableAWSServiceAccessCommand]) -> types.Nothing:
+    """Take a service's trusted access; its delegated administrators have no power without it (ORG-020)."""
+    stored = _with_all_features(organization_managed(call))
+    service = call.command.service_principal
+    services = stored.record.services
+    if service in services:
+        rest = {name: since for name, since in services.items() if name != service}
+        call.records.replace(stored, msgspec.structs.replace(stored.record, services=rest))
+    return types.Nothing()
+
+
+@handles(api.ListAWSServiceAccessForOrganizationCommand)
+def list_aws_service_access_for_organization(
+    call: Call[api.ListAWSServiceAccessForOrganizationCommand],
+) -> api.ListAWSServiceAccessForOrganizationResponse:
+    """The services with trusted access, by name (ORG-020)."""
+    services = _with_all_features(organization_read(call)).record.services
+
+    def entries(after: str) -> Iterator[tuple[str, types.EnabledServicePrincipal]]:
+        for name in sorted(services):
+            if name > after:
+                yield (
+                    name,
+                    types.EnabledServicePrincipal(service_principal=name, date_enabled=moment(services[name])),
+                )
+
+    shown, token = page(call, entries)
+    return api.ListAWSServiceAccessForOrganizationResponse(enabled_service_principals=shown, next_token=token)
+
+
+@handles(api.RegisterDelegatedAdministratorCommand)
+def register_delegated_administrator(call: Call[api.RegisterDelegatedAdministratorCommand]) -> types.Nothing:
+    """Let a member account administer a service with trusted access (ORG-021)."""
+    stored = _with_all_features(organization_managed(call))
+    organization, service = stored.record, call.command.service_principal
+    account = account_in(call, organization).record
+    if account.id == organization.management:
+        raise ConstraintViolationException(
+            "You cannot register the management account as a delegated administrator for your organization.",
+            reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
+        )
+    if account.closed:
+        raise ConstraintViolationException(
+            "You cannot register a suspended account as a delegated administrator.",
+            reason="CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR",
+        )
+    if service not in organization.services:
+        raise ConstraintViolationException(
+            "You must enable service access before you register a delegated administrator for the service.",
+            reason="SERVICE_ACCESS_NOT_ENABLED",
+        )
+    administrators = organization.delegated.get(service, {})
+    if account.id in administrators:
+        raise AccountAlreadyRegisteredException(
+            "The provided account is already a delegated administrator for your organization."
+        )
+    delegated = organization.delegated | {service: administrators | {account.id: int(call.now)}}
+    call.records.replace(stored, msgspec.structs.replace(organization, delegated=delegated))
+    return types.Nothing()
+
+
+def _not_registered() -> AccountNotRegisteredException:
+    return AccountNotRegisteredException(
+        "The provided account is not a registered delegated administrator for your organization."
+    )
+
+
+@handles(api.DeregisterDelegatedAdministratorCommand)
+def deregister_delegated_administrator(call: Call[api.DeregisterDelegatedAdministratorCommand]) -> types.Nothing:
+    """Take the administration of a service from an account, with trusted access or without (ORG-021)."""
+    stored = organization_managed(call)
+    organization, service = stored.record, call.command.service_principal
+    account = account_in(call, organization).record
+    administrators = organization.delegated.get(service, {})
+    if account.id not in administrators:
+        raise _not_registered()
+    rest = {id: since for id, since in administrators.items() if id != account.id}
+    delegated = {name: accounts for name, accounts in organization.delegated.items() if name != service}
+    if rest:
+        delegated[service] = rest
+    call.records.replace(stored, msgspec.structs.replace(organization, delegated=delegated))
+    return types.Nothing()
+
+
+@handles(api.ListDelegatedAdministratorsCommand)
+def list_delegated_administrators(
+    call: Call[api.ListDelegatedAdministratorsCommand],
+) -> api.ListDelegatedAdministratorsResponse:
+    """The delegated administrators of a service or of any, by account id, since when they first were one."""
+    organization = _with_all_features(organization_read(call)).record
+    asked = call.command.service_principal
+    since: dict[str, int] = {}
+    for service, accounts in organization.delegated.items():
+        for id, begun in accounts.items():
+            if asked in (None, service):
+                since[id] = min(begun, since.get(id, begun))
+
+    def entries(after: str) -> Iterator[tuple[str, types.DelegatedAdministrator]]:
+        for id in sorted(since):
+            account = call.records.get(Account, "", id) if id > after else None
+            if account is not None:
+                details = account_details(call, organization, account.record)
+                yield id, types.DelegatedAdministrator(**details, delegation_enabled_date=moment(since[id]))
+
+    shown, token = page(call, entries)
+    return api.ListDelegatedAdministratorsResponse(delegated_administrators=shown, next_token=token)
+
+
+@handles(api.ListDelegatedServicesForAccountCommand)
+def list_delegated_services_for_account(
+    call: Call[api.ListDelegatedServicesForAccountCommand],
+) -> api.ListDelegatedServicesForAccountResponse:
+    """The services that an account administers, by name; AccountNotRegistered where there are none."""
+    organization = _with_all_features(organization_read(call)).record
+    account = account_in(call, organization).record.id
+    since = {service: each[account] for service, each in organization.delegated.items() if account in each}
+    if not since:
+        raise _not_registered()
+
+    def entries(after: str) -> Iterator[tuple[str, types.DelegatedService]]:
+        for name in sorted(since):
+            if name > after:
+                yield (
+                    name,
+                    types.DelegatedService(service_principal=name, delegation_enabled_date=moment(since[name])),
+                )
+
+    shown, token = page(call, entries)
+    return api.ListDelegatedServicesForAccountResponse(delegated_services=shown, next_token=token)

@@ -1,0 +1,66 @@
+"""Pages of listings and the sealed marks between them, whatever the service calls them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from locum.core.token import Purpose, TokenNotIntact
+from locum.server.handlers import Call
+
+__all__ = ["NotAMark", "paged"]
+
+_NONCE_BYTES: Final = 12
+_PAGING: Final = frozenset({"marker", "max_items", "max_results", "next_token"})
+
+Item = TypeVar("Item")
+
+
+class NotAMark(ValueError):
+    """What was given as the end of the last page is none of this listing."""
+
+
+class _Mark(msgspec.Struct, frozen=True, array_like=True):
+    scope: bytes
+    after: str
+
+
+def paged(
+    call: Call[Any], entries: Callable[[str], Iterable[tuple[str, Item]]], *, mark: str | None, limit: int
+) -> tuple[tuple[Item, ...], str | None]:
+    """One page of a listing with at most ``limit`` items, and the mark of its end where more follow.
+
+    ``entries`` gives (position, item) in ascending order of position, beginning after the one it is told.  A mark is
+    sealed (R14) and good for the same operation, account and filters only; NotAMark for any other.
+    """
+    scope = _scope(call)
+    after = "" if mark is None else _opened(call, mark, scope)
+    taken: list[tuple[str, Item]] = []
+    for entry in entries(after):
+        if len(taken) == limit:
+            end = msgspec.msgpack.encode(_Mark(scope, taken[-1][0]))
+            sealed = call.ring.seal(Purpose.PAGINATION_MARKER, end, call.random(_NONCE_BYTES))
+            return tuple(item for _, item in taken), sealed
+        taken.append(entry)
+    return tuple(item for _, item in taken), None
+
+
+def _scope(call: Call[Any]) -> bytes:
+    """What a mark is bound to: the operation, the account and every parameter but those of paging."""
+    command = call.command
+    filters = {name: getattr(command, name) for name in command.__struct_fields__ if name not in _PAGING}
+    described = repr((command.operation.name, call.account, sorted(filters.items()))).encode()
+    return hashlib.sha256(described).digest()[:8]
+
+
+def _opened(call: Call[Any], mark: str, scope: bytes) -> str:
+    try:
+        opened = msgspec.msgpack.decode(call.ring.open(Purpose.PAGINATION_MARKER, mark), type=_Mark)
+    except (TokenNotIntact, msgspec.DecodeError):
+        raise NotAMark("it was not sealed here") from None
+    if opened.scope != scope:
+        raise NotAMark("it is of another listing")
+    return opened.after
