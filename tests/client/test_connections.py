@@ -74,7 +74,10 @@ def imported(program: str, **environment: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-HEAVY = {"urllib3", "aiohttp", "asyncio", "importlib.metadata", "cryptography", "pathlib", "tomllib", "locum.server"}
+HEAVY = {
+    *("urllib3", "aiohttp", "asyncio", "importlib.metadata", "cryptography", "pathlib", "tomllib"),
+    *("locum.server", "locum.wire.json", "locum.client.credentials.assume"),
+}
 """What a first call can do without, and takes long to import."""
 
 

@@ -36,6 +36,7 @@ from locum.client.transport import ask, read_file, run_program, tls_context
 from locum.http import Response
 
 if TYPE_CHECKING:
+    import ssl
     from concurrent.futures import Future
 
     import aiohttp
@@ -66,6 +67,7 @@ class Concurrent:
         self._ca_bundle = ca_bundle
         self._prompt = prompt or ask
         self._connections = connections
+        self._context: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
         self._owner: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._behind: set[asyncio.Task[None]] = set()
@@ -99,6 +101,7 @@ class Concurrent:
         from yarl import URL
 
         request = effect.request
+        proxy = self._proxies.for_origin(effect.origin) if effect.proxied else None
         target = f"{effect.origin}{request.path}" + (f"?{request.query}" if request.query else "")
         try:
             async with self._opened().request(
@@ -107,7 +110,8 @@ class Concurrent:
                 data=request.body or None,
                 headers=request.headers,
                 allow_redirects=False,
-                proxy=self._proxies.for_origin(effect.origin) if effect.proxied else None,
+                proxy=proxy,
+                ssl=self._trusted(effect.origin, proxy),
                 timeout=aiohttp.ClientTimeout(
                     total=effect.total, sock_connect=effect.connect, sock_read=effect.read
                 ),
@@ -127,13 +131,21 @@ class Concurrent:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ConnectionFailure(f"{effect.origin}: {type(error).__name__}") from error
 
+    def _trusted(self, origin: str, proxy: str | None) -> ssl.SSLContext | bool:
+        """The certificates to trust, which take long to load; True, aiohttp's default, where there is no TLS."""
+        if not origin.startswith("https:") and not (proxy or "").startswith("https:"):
+            return True
+        if self._context is None:
+            self._context = tls_context(self._ca_bundle)
+        return self._context
+
     def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
 
         owner = (os.getpid(), asyncio.get_running_loop())
         if self._session is None or self._session.closed or self._owner != owner:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=tls_context(self._ca_bundle)),
+                connector=aiohttp.TCPConnector(limit=self._connections),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,

@@ -19,7 +19,6 @@ from locum.api.shapes import Command, Kind, Member, Service, Shape, members
 from locum.errors import ServiceException, error_for
 from locum.http import Headers
 from locum.secret import Secret
-from locum.wire.json import from_json, read_answer, sound, to_json
 from locum.wire.query import format_time, parse_time
 from locum.wire.xml import PLAIN, Element, UnreadableAnswer, escape, parse_xml
 
@@ -72,6 +71,9 @@ def encode_error(
     """Status, content type and body of an error answer (STS-W-023, STS-W-024, STS-W-034)."""
     fault = "Sender" if error.fault == "client" else "Receiver"
     if json:
+        # Imported where JSON is spoken: clients of STS never do.
+        from locum.wire.json import sound
+
         document = {
             "Error": {"Code": sound(error.code), "Message": sound(error.message), "Type": fault},
             "RequestId": request_id,
@@ -260,6 +262,8 @@ def _encode_json_response(response: Shape, command_type: type[Command[Any]], req
     name = command_type.operation.name
     answer: dict[str, Any] = {"ResponseMetadata": {"RequestId": request_id}}
     if _has_result(command_type):
+        from locum.wire.json import to_json
+
         answer = {f"{name}Result": to_json(response)} | answer
     return msgspec.json.encode({f"{name}Response": answer})
 
@@ -271,6 +275,8 @@ def decode_response(body: bytes, command_type: type[Command[Output]], content_ty
     """
     name, output = command_type.operation.name, command_type.output()
     if _is_json(content_type):
+        from locum.wire.json import from_json, read_answer
+
         result: Any = _member_of(_member_of(read_answer(body), f"{name}Response"), f"{name}Result")
         return cast("Output", from_json({} if result is None else result, output))
     root = parse_xml(body)
@@ -294,7 +300,7 @@ def decode_error(
     """
     code, message, request_id = "", "", None
     try:
-        document: Any = read_answer(body) if _is_json(content_type) else parse_xml(body)
+        document = _document(body, content_type)
         error = _member_of(document, "Error")
         code, message = _text_of(error, "Code") or "", _text_of(error, "Message") or ""
         request_id = _find_request_id(document)
@@ -311,13 +317,21 @@ def decode_error(
 def request_id_of(body: bytes, content_type: str = XML, headers: Headers = ()) -> str | None:
     """The request id of an answer: in the body at one of three places, else in the headers (STS-W-030)."""
     try:
-        document: Any = read_answer(body) if _is_json(content_type) else parse_xml(body)
+        document = _document(body, content_type)
         if isinstance(document, dict) and len(document) == 1:
             (document,) = document.values()
         found = _find_request_id(document)
     except UnreadableAnswer:
         found = None
     return found or _request_id_header(headers)
+
+
+def _document(body: bytes, content_type: str) -> Any:
+    if not _is_json(content_type):
+        return parse_xml(body)
+    from locum.wire.json import read_answer
+
+    return read_answer(body)
 
 
 def _is_json(content_type: str) -> bool:
