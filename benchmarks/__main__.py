@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from benchmarks import client, machine, micro
+from benchmarks import client, control, machine, micro
 from benchmarks.load import Refused, wrk_missing
 from benchmarks.policy import DECISIONS
 from benchmarks.processes import CannotStart
@@ -29,7 +29,7 @@ from benchmarks.timing import timed
 _ROOT: Final = Path(__file__).parents[1]
 _LINES: Final = tuple(name for kind in SUBJECTS for name in kind.names if name != "floor")
 _PARTS: Final = (
-    *("requests", "workers", "roles", "hanging", "memory", "start-up"),
+    *("requests", "workers", "roles", control.PART, "hanging", "memory", "start-up"),
     *(client.PART, "micro", "policy", "profile"),
 )
 _NAMES: Final = (*_PARTS, *_LINES, *micro.TIMINGS)
@@ -84,6 +84,12 @@ def _profiles(results: Results, folder: Path) -> None:
             say(f"profile of {line} taken")
 
 
+def _crowds(results: Results, rounds: int, seconds: float, folder: Path) -> None:
+    samples, figures = control.crowds(folder, rounds, seconds)
+    results.crowd.update(samples)
+    results.figures.update(figures)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure what was chosen; 1 where something of it could not be measured."""
     chosen = _arguments(argv)
@@ -118,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             take("workers", lambda: results.workers.update(machine.workers(folder, few, chosen.seconds)))
         if wanted["roles"]:
             take("roles", lambda: results.roles.update(machine.many_roles(folder, few, chosen.seconds)))
+        if wanted[control.PART]:
+            take(control.PART, lambda: _crowds(results, few, chosen.seconds, folder))
         if wanted["hanging"]:
             take("hanging", lambda: results.hanging.update(machine.hanging(folder, few, chosen.seconds)))
         if wanted["memory"]:

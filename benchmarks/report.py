@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
-from benchmarks import client
+from benchmarks import client, control
 from benchmarks.rounds import Samples, best, middle, ratio
 from benchmarks.timing import Timing
 
@@ -41,6 +41,7 @@ class Results:
         self.workers: Samples = {}
         self.roles: Samples = {}
         self.hanging: Samples = {}
+        self.crowd: Samples = {}
         self.figures: dict[str, float] = {}
         self.timings: list[Timing] = []
         self.profiles: dict[str, str] = {}
@@ -151,6 +152,7 @@ def goals(results: Results) -> list[Goal]:
         ),
         Goal("memory of a server with one worker", 60, " MiB", figures.get("pss-1")),
         Goal("memory of each further worker", 35, " MiB", figures.get("pss-further")),
+        *(Goal(*each) for each in control.goals(results.crowd, figures)),
         *(Goal(*each) for each in client.goals(figures)),
     ]
 
@@ -181,6 +183,7 @@ def page(results: Results, *, date: str, machine: str, whole: bool = True) -> st
     lines.append("")
     if results.roles or results.workers or results.hanging or {"pss-1", "start-first"} & set(results.figures):
         lines += _machine(results)
+    lines += control.table(results.crowd)
     lines += client.table(results.figures)
     if results.timings:
         lines += _timings(results.timings)

@@ -40,8 +40,10 @@ def client(service: str, url: str, keys: Keys) -> Any:
     )
 
 
-def prepare(url: str, keys: Keys, operation: str, calls: Iterable[Mapping[str, Any]]) -> list[bytes]:
-    """Whole HTTP requests, signed now, for an operation of STS with each of these parameters."""
+def prepare(
+    url: str, keys: Keys, operation: str, calls: Iterable[Mapping[str, Any]], service: str = "sts"
+) -> list[bytes]:
+    """Whole HTTP requests, signed now, for an operation of a service with each of these parameters."""
     kept: list[bytes] = []
 
     def keep(request: Any, **_: Any) -> None:
@@ -52,9 +54,9 @@ def prepare(url: str, keys: Keys, operation: str, calls: Iterable[Mapping[str, A
         kept.append("\r\n".join([*head, "", ""]).encode() + body)
         raise _KeptError
 
-    sts = client("sts", url, keys)
-    sts.meta.events.register("before-send.sts", keep)
-    send = getattr(sts, operation)
+    sender = client(service, url, keys)
+    sender.meta.events.register(f"before-send.{service}", keep)
+    send = getattr(sender, operation)
     for parameters in calls:
         try:
             send(**parameters)

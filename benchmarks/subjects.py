@@ -69,6 +69,7 @@ class Line(NamedTuple):
     calls: list[dict[str, Any]] | Callable[[], list[dict[str, Any]]]
     keys: Keys
     expected: bytes
+    service: str = "sts"
 
     def made(self) -> list[dict[str, Any]]:
         """The parameters of the requests; those that expire are made now."""
@@ -112,7 +113,7 @@ class Subject(ABC):
     def requests(self, line: str) -> list[bytes]:
         """The requests of a line, signed now; the first one was answered rightly."""
         load = self.lines[line]
-        requests = prepare(self.server.url, load.keys, load.operation, load.made())
+        requests = prepare(self.server.url, load.keys, load.operation, load.made(), load.service)
         check(self.server, requests[0], load.expected)
         return requests
 

@@ -32,6 +32,8 @@ ProviderType = TypeVar("ProviderType", OidcProvider, SamlProvider)
 
 _LONGEST_PROVIDER = 255
 """Characters of the longest URL of an OIDC provider; names of SAML providers are shorter (IAM-OID-001, IAM-SML-002)."""
+_FIRST_READ, _LARGEST_READ = 64, 512
+"""Rows that a walk over all records reads at first, and at most, at a time."""
 
 
 class Rows(Protocol):
@@ -81,10 +83,16 @@ class Records:
     def each(
         self, kind: type[RecordType], account: str, *, after: str = "", prefix: str = ""
     ) -> Iterator[Stored[RecordType]]:
-        """Every record of a kind in an account after a folded name, ascending, read in pages."""
-        while page := self.page(kind, account, after=after, prefix=prefix, limit=500):
-            yield from page
-            after = page[-1].record.key[2]
+        """Every record of a kind in an account after a folded name, ascending.
+
+        They are read in growing pieces and decoded one by one: who needs a few does not pay for the many behind them.
+        """
+        size = _FIRST_READ
+        while rows := self._rows.list(account, kind.kind, after=after, prefix=prefix, limit=size):
+            for row in rows:
+                yield Stored(decode(row.data, kind), row.version)
+            after = rows[-1].key.name
+            size = min(2 * size, _LARGEST_READ)
 
     def by_id(self, unique_id: str) -> Stored[User] | Stored[Role] | None:
         """The user or role with a unique id."""
