@@ -128,6 +128,7 @@ BUILDKITE: Final = (
 )
 
 
+@pytest.mark.facts("POL-CK-028")
 @pytest.mark.parametrize(
     ("prefix", "names"),
     [

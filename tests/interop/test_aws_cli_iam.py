@@ -131,7 +131,10 @@ def test_a_command_calls_its_own_operation_only_follows_markers_and_prints_docum
     first = json.loads(cli.run("iam", "list-users", "--no-paginate", "--max-items", "3", who=admin))
     assert (len(first["Users"]), first["IsTruncated"]) == (3, True)
     assert heard.calls() == ["iam:ListUsers"]
-    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*+% ü"}}
+    document = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::a+% ü/*"},
+    }
     given = json.dumps(document, ensure_ascii=False)
     cli.run(
         *("iam", "put-user-policy", "--user-name", "u0", "--policy-name", "p", "--policy-document", given), who=admin

@@ -510,6 +510,7 @@ def test_a_token_is_read_as_another_library_writes_it(world: FederatedWorld, rol
     assert why(world, asking(role, f"{head}.{other}.{signature}")) == ("InvalidIdentityToken", NO_KEY)
 
 
+@pytest.mark.facts("IAM-OID-009")
 def test_a_provider_that_is_deleted_proves_nothing_from_the_next_request_on(world: FederatedWorld, role: str) -> None:
     world.call(None, asking(role, world.issuer.token()))
     command = oidc_providers.DeleteOpenIDConnectProviderCommand(open_id_connect_provider_arn=PROVIDER)

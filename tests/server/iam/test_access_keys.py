@@ -196,6 +196,7 @@ def test_a_denial_tells_a_key_of_another_account_from_no_key_by_nothing(world: W
     assert len(texts) == 1
 
 
+@pytest.mark.facts("IAM-OP-GetAccessKeyLastUsed")
 def test_the_last_use_of_a_key_is_a_matter_of_its_user(world: World) -> None:
     alice, bob = world.user("alice"), world.user("bob")
     world.call(world.root, users.TagUserCommand(user_name="alice", tags=(types.Tag(key="team", value="blue"),)))

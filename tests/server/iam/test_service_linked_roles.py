@@ -44,7 +44,7 @@ def get(world: World, name: str = NAME) -> types.Role:
 # Create
 
 
-@pytest.mark.facts("IAM-SHD-002", "IAM-CL-019", "IAM-ROL-031")
+@pytest.mark.facts("IAM-SHD-002", "IAM-CL-019", "IAM-ROL-031", "STS-ID-006")
 def test_a_service_has_a_role_that_only_it_may_assume(world: World) -> None:
     made = world.call(world.root, create(description="scales")).role
     assert made is not None

@@ -108,6 +108,12 @@ def test_what_nobody_can_be_denied_is_allowed(world: World) -> None:
     assert custom(world, deny(), action_names=("sts:GetCallerIdentity",)).eval_decision == "allowed"
 
 
+@pytest.mark.facts("IAM-GEN-022")
+def test_a_policy_is_read_as_it_stands_and_not_decoded_once_more(world: World) -> None:
+    assert custom(world, allow("s3:*", "arn:aws:s3:::%2A"), resource_arns=(OBJECT,)).eval_decision == "implicitDeny"
+    assert custom(world, allow("s3:*", "arn:aws:s3:::*"), resource_arns=(OBJECT,)).eval_decision == "allowed"
+
+
 # The shape of an answer
 
 
