@@ -19,6 +19,24 @@ settings.register_profile(
 settings.register_profile("long", deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let tests of one ``xdist_group`` run in one process.
+
+    pytest-xdist 3.8 writes the group into an attribute that pytest 9.2 does not read any more, so that the mark did
+    nothing: every process would start the servers that a module's tests share.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        groups = sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")})
+        suffix = f"@{'_'.join(groups)}"
+        if groups and not item.nodeid.endswith(suffix):
+            item._id = item.id.parse(f"{item.nodeid}{suffix}")
+            assert item.nodeid.endswith(suffix)
+
+
 _passed: set[str] = set()
 _failed: set[str] = set()
 
