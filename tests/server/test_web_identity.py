@@ -520,6 +520,7 @@ def test_a_provider_that_is_deleted_proves_nothing_from_the_next_request_on(worl
     assert why(world, asking(role, world.issuer.token())) == ("InvalidIdentityToken", "Incorrect token audience")
 
 
+@pytest.mark.facts("STS-E-T55")
 def test_the_answer_to_junk_is_a_declared_error(world: FederatedWorld, role: str) -> None:
     for junk in ("xxxx", "a.b.c", "....", "e30.e30.e30", "é" * 10, "x" * 20_000):
         assert why(world, asking(role, junk))[0] == "InvalidIdentityToken"

@@ -154,7 +154,7 @@ def test_service_linked_roles_are_exempt(member: Member) -> None:
     assert (result.eval_decision, result.organizations_decision_detail) == ("allowed", None)
 
 
-@pytest.mark.facts("POL-XA-004", "POL-OR-001")
+@pytest.mark.facts("POL-XA-004", "POL-OR-001", "STS-AR-T14")
 def test_scps_follow_the_caller_and_not_the_resource(member: Member) -> None:
     org, world = member.org, member.world
     other = world.account(OTHER)
