@@ -23,6 +23,9 @@ PYTEST := $(BIN)/pytest -q --numprocesses auto --dist loadgroup
 
 # uv trusts its own list of authorities unless told to use the machine's, as pip and git do.
 export UV_SYSTEM_CERTS ?= 1
+# Hundreds of tests start a program: none of them compiles its modules again.
+export UV_COMPILE_BYTECODE ?= 1
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

@@ -6,10 +6,11 @@ import base64
 from contextlib import suppress
 from typing import Final
 
-from locum.core.jose import JoseError, read_compact, read_json
+from locum.core.jose import JoseError, read_compact
 from locum.core.key_set import KeySet, KeySetError, read_keys
 from locum.core.oidc import IssuerRules, hints, identity, verify
 from locum.errors import ExpiredTokenException, InvalidIdentityTokenException
+from locum.wire.strict_json import JsonError, read_json
 
 _JWKS: Final = (
     b'{"keys":[{"kty":"EC","crv":"P-256","kid":"a","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",'
@@ -81,7 +82,7 @@ def run(data: bytes) -> None:
         except (JoseError, InvalidIdentityTokenException):
             continue
     _check(f"{_part(_HEADER)}.{_part(data)}.AAAA", _BELIEVING)
-    with suppress(JoseError):
+    with suppress(JsonError):
         read_json(data, containers=64)
     try:
         keys = read_keys(data)

@@ -107,8 +107,8 @@ REFUSED = [
         marks=pytest.mark.facts("POL-GR-007"),
         id="escaped twin",
     ),
-    pytest.param("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), Problem.SYNTAX, id="deep"),
-    pytest.param("[" * 100_000, Problem.SYNTAX, id="very deep"),
+    pytest.param("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), Problem.DEPTH, id="deep"),
+    pytest.param("[" * 100_000, Problem.DEPTH, id="very deep"),
     pytest.param(" " * MAX_CHARACTERS + "{}", Problem.JSON, id="long"),
     pytest.param(
         json.dumps({"Statement": [STATEMENT] * (MAX_STATEMENTS + 1)})[:MAX_CHARACTERS], Problem.JSON, id="cut"

@@ -20,7 +20,7 @@ from locum.secret import Secret
 __all__ = ["OPERATIONS", "command", "command_name"]
 
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_FACTS: Final = re.compile(r" \((?:[A-Z]+(?:-[A-Z]+)*-?\d+(?:, )?)+\)")
+_FACTS: Final = re.compile(r"\s+\((?:[A-Z]+(?:-[A-Z]+)*-?\d+(?:, )?)+\)")
 _ROLE: Final = re.compile(r":\w+:`~?(?:[\w.]*\.)?(\w+)`")
 _LITERAL: Final = re.compile(r"``([^`]*)``")
 

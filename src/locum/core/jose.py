@@ -9,10 +9,9 @@ Tokens are taken apart here and not by the library, which is laxer: every member
 from __future__ import annotations
 
 import base64
-import json
 from binascii import a2b_base64
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from locum.wire.strict_json import JsonError, read_json
 
 __all__ = [
     "MAXIMUM_CONTAINERS",
@@ -36,7 +37,6 @@ __all__ = [
     "PublicKey",
     "public_jwk",
     "read_compact",
-    "read_json",
     "read_jwk",
     "read_private_key",
     "sign",
@@ -165,42 +165,14 @@ def _decoded(part: bytes) -> bytes:
         raise JoseError("it is not base64url") from None
 
 
-def read_json(document: bytes, *, containers: int) -> Any:
-    """The value of a JSON document in UTF-8 with at most so many objects and lists; JoseError for what is none.
-
-    A member that occurs twice in an object, text that is no Unicode, and numbers that JSON has not are refused.
-    """
-    if document.count(b"{") + document.count(b"[") > containers:
-        raise JoseError(f"it has more than {containers} objects and lists")
-    try:
-        text = document.decode()
-        value = _parse(text)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise JoseError(str(error) if type(error) is JoseError else "it is not JSON") from None
-    return value
-
-
 def _object(document: bytes, what: str) -> dict[str, Any]:
-    value = read_json(document, containers=MAXIMUM_CONTAINERS)
+    try:
+        value = read_json(document, containers=MAXIMUM_CONTAINERS)
+    except JsonError as error:
+        raise JoseError(str(error)) from None
     if type(value) is not dict:
         raise JoseError(f"its {what} is not an object")
     return value
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise JoseError("it has a member twice")
-    return members
-
-
-def _refuse_constant(_: str) -> NoReturn:
-    raise JoseError("it has a number that JSON has not")
-
-
-_parse: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_refuse_constant).decode
 
 
 class _Algorithm(NamedTuple):

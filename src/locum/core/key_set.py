@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from locum.core.jose import JoseError, PublicKey, read_json, read_jwk
+from locum.core.jose import JoseError, PublicKey, read_jwk
+from locum.wire.strict_json import JsonError, read_json
 
 __all__ = ["MAXIMUM_KEYS", "MAXIMUM_KEY_SET", "MAXIMUM_RSA_KEYS", "KeySet", "KeySetError", "read_keys"]
 
@@ -60,7 +61,7 @@ def read_keys(document: bytes) -> KeySet:
         raise KeySetError(f"it has more than {MAXIMUM_KEY_SET} bytes")
     try:
         value = read_json(document, containers=8 * MAXIMUM_KEYS)
-    except JoseError as error:
+    except JsonError as error:
         raise KeySetError(str(error)) from None
     listed = value.get("keys") if type(value) is dict else None
     if type(listed) is not list:

@@ -127,7 +127,7 @@ def _readable(text: str, places: Positions) -> tuple[Policy | None, list[Any]]:
     try:
         policy: Policy | None = parse(text)
     except PolicyError as error:
-        if error.problem is Problem.JSON or places.repeated or "nested deeper" in error.detail:
+        if places.repeated or error.problem in (Problem.JSON, Problem.DEPTH):
             return None, []
         policy = None
     document = structure(text)

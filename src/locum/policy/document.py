@@ -8,11 +8,12 @@ can refuse what nobody may evaluate.
 from __future__ import annotations
 
 import enum
-import json
 import re
 from typing import Any, Final
 
 import msgspec
+
+from locum.wire.strict_json import JsonDepthError, JsonError, JsonStructureError, decode
 
 from .conditions import Operator, parse_operator
 
@@ -39,7 +40,6 @@ MAX_STATEMENTS: Final = 2_048
 """Statements of a document.  The number of strings is bounded by the document's size."""
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*+"'
-_NESTING: Final = re.compile(rf"{_STRING}|([\[{{])|([\]}}])", re.DOTALL)
 _SPACE: Final = re.compile(rf"({_STRING})|[ \t\r\n]+", re.DOTALL)
 _ELEMENTS: Final = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
@@ -63,6 +63,7 @@ class Problem(enum.Enum):
     """What is wrong with a document, in kinds fine enough for every message that AWS has."""
 
     JSON = "not JSON"
+    DEPTH = "nested too deep"
     SYNTAX = "not in the grammar"
     VERSION = "unknown version"
     NO_STATEMENTS = "no statements"
@@ -177,37 +178,14 @@ def counted_size(text: str) -> int:
 def _decode(text: str) -> object:
     if len(text) > MAX_CHARACTERS:
         raise PolicyError(Problem.JSON, "document", f"is longer than {MAX_CHARACTERS} characters")
-    depth = 0
-    for token in _NESTING.finditer(text):
-        if token.group(1):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise PolicyError(Problem.SYNTAX, "document", f"is nested deeper than {MAX_DEPTH} levels")
-        elif token.group(2):
-            depth -= 1
     try:
-        document = json.loads(
-            text, object_pairs_hook=_object, parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant
-        )
-        if "\\u" in text:
-            text = json.dumps(document, ensure_ascii=False)
-        text.encode()
-    except PolicyError:
-        raise
-    except ValueError as error:
-        raise PolicyError(Problem.JSON, "document", str(error)) from None
-    return document
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise PolicyError(Problem.SYNTAX, "document", "has an object with a repeated key")
-    return members
-
-
-def _refuse_constant(name: str) -> object:
-    raise PolicyError(Problem.JSON, "document", f"{name} is no JSON value")
+        return decode(text, depth=MAX_DEPTH, number=_Number)
+    except JsonDepthError as error:
+        raise PolicyError(Problem.DEPTH, "document", str(error).removeprefix("it ")) from None
+    except JsonStructureError as error:
+        raise PolicyError(Problem.SYNTAX, "document", str(error).removeprefix("it ")) from None
+    except JsonError as error:
+        raise PolicyError(Problem.JSON, "document", str(error).removeprefix("it is not JSON: ")) from None
 
 
 def _text(value: object, where: str) -> str:

@@ -107,7 +107,7 @@ def refusals(text: str, kind: PolicyKind, places: Positions) -> Iterator[Draft]:
                 span=span,
             )
         return
-    document = None if "nested deeper" in refusal.detail else structure(text)
+    document = None if refusal.problem is Problem.DEPTH else structure(text)
     found = False
     if isinstance(document, dict):
         for draft in _Search(text, kind, places, document).all():

@@ -20,11 +20,11 @@ from http.client import HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, NamedTuple, cast
 
-from locum.core.jose import JoseError, read_json
 from locum.core.key_set import MAXIMUM_KEY_SET, KeySet, KeySetError, read_keys
 from locum.core.oidc import NO_KEY, IssuerRules
 from locum.core.proof import Trail
 from locum.errors import IDPCommunicationErrorException, InvalidIdentityTokenException, STSServiceException
+from locum.wire.strict_json import JsonError, read_json
 
 __all__ = [
     "DISCOVERY",
@@ -198,7 +198,7 @@ def fetch_keys(
     document = fetch.get(issuer.removesuffix("/") + DISCOVERY, MAXIMUM_DISCOVERY, "discovery")
     try:
         found = read_json(document, containers=_MAXIMUM_CONTAINERS)
-    except JoseError as error:
+    except JsonError as error:
         raise fetch.failed("discovery", _unusable(f"the discovery document cannot be read: {error}")) from None
     members = found if type(found) is dict else {}
     if members.get("issuer") != issuer:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
-import json
 import re
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -36,12 +35,12 @@ from locum.organization_errors import (
     UnrecognizedClientException,
 )
 from locum.secret import Secret
+from locum.wire.strict_json import JsonError, read_json
 from locum.wire.xml import MAX_BYTES, UnreadableAnswer
 
 __all__ = [
     "CONTENT_TYPE",
     "MAX_CONTAINERS",
-    "JsonError",
     "decode_command",
     "decode_error",
     "decode_response",
@@ -50,7 +49,6 @@ __all__ = [
     "encode_response",
     "from_json",
     "read_answer",
-    "read_json",
     "sound",
     "spoken",
     "target_of",
@@ -61,7 +59,7 @@ CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 """The content type of requests and answers (ORG-GEN-001)."""
 
 MAX_CONTAINERS: Final = 512
-"""Objects and lists of a request's document, which bounds its depth too."""
+"""Objects and lists of a request's document."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _RETRYABLE_STATUS: Final = frozenset({429, 500, 502, 503, 504})
@@ -69,42 +67,6 @@ _RETRYABLE_STATUS: Final = frozenset({429, 500, 502, 503, 504})
 AnyCommand = TypeVar("AnyCommand", bound=Command[Any])
 Output = TypeVar("Output", bound=Shape)
 AnyShape = TypeVar("AnyShape", bound=Shape)
-
-
-class JsonError(ValueError):
-    """What is no JSON document, or not one that may be read; the text says why and quotes nothing."""
-
-
-def read_json(document: bytes, *, containers: int = MAX_CONTAINERS) -> Any:
-    """The value of a JSON document in UTF-8 with at most so many objects and lists; JsonError for what is none.
-
-    A member that occurs twice in an object, text that is no Unicode, and numbers that JSON has not are refused: two
-    readers could see two documents (R20).
-    """
-    if document.count(b"{") + document.count(b"[") > containers:
-        raise JsonError(f"it has more than {containers} objects and lists")
-    try:
-        text = document.decode()
-        value = _parse(text)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise JsonError(str(error) if type(error) is JsonError else "it is not JSON") from None
-    return value
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise JsonError("it has a member twice")
-    return found
-
-
-def _refuse_constant(_: str) -> NoReturn:
-    raise JsonError("it has a number that JSON has not")
-
-
-_parse: Final = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_refuse_constant).decode
 
 
 def target_of(command: Command[Any] | type[Command[Any]]) -> str:
@@ -119,7 +81,7 @@ def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
     the first one's reason.  Unknown members are ignored, null means absent.
     """
     try:
-        command = from_json(read_json(body) if body else {}, command_type, complete=False)
+        command = from_json(read_json(body, containers=MAX_CONTAINERS) if body else {}, command_type, complete=False)
     except (JsonError, UnreadableAnswer) as error:
         raise SerializationException(f"The request cannot be read: {error}") from None
     found = violations(command)
