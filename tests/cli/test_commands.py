@@ -99,7 +99,7 @@ def test_serve_has_an_option_for_every_setting_that_may_have_one(locum: Terminal
 
 
 def test_version_is_the_result_alone(locum: Terminal) -> None:
-    assert locum("version") == (0, f"{__version__}\n", "")
+    assert locum("version") == locum("--version") == (0, f"{__version__}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from locum import __version__
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -86,6 +88,7 @@ class _Unknown(click.UsageError):
 
 
 @click.group(cls=_Overview, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(version)s")
 def cli() -> None:
     """A Security Token Service of your own: temporary, limited credentials, wire-compatible with AWS STS and IAM."""
 
