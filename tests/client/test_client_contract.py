@@ -264,13 +264,13 @@ def test_input_is_validated_before_sending_with_every_violation_at_once() -> Non
     found = re.findall(r"at '([^']+)'", raised.value.message)
     tag = "tags.1.member"
     assert found == [
+        "tokenCode",
+        "durationSeconds",
         "roleArn",
         "roleSessionName",
-        "durationSeconds",
-        f"{tag}.key",
-        f"{tag}.key",
         f"{tag}.value",
-        "tokenCode",
+        f"{tag}.key",
+        f"{tag}.key",
     ]
     assert raised.value.message.startswith("7 validation errors detected: ")
     assert "12345x" not in raised.value.message
