@@ -20,9 +20,16 @@ from locum.organization_errors import (
     InvalidInputException,
     OrganizationNotEmptyException,
 )
-from locum.secret import Secret
 from locum.server.handlers import Call, handles
-from locum.server.organizations.answers import account_details, arn_in, moment, new_id, page, root_shown
+from locum.server.organizations.answers import (
+    account_details,
+    address_of,
+    arn_in,
+    moment,
+    new_id,
+    page,
+    root_shown,
+)
 from locum.server.organizations.members import account_in, organization_managed, organization_of, organization_read
 from locum.store.organizations import each_found
 from locum.store.records import Stored
@@ -48,7 +55,6 @@ _SERVICE: Final = ".amazonaws.com"
 
 def _shown(call: Call[Any], organization: Organization) -> types.Organization:
     management = call.records.get(Account, "", organization.management)
-    email = "" if management is None else management.record.email
     everything = organization.feature_set == "ALL"
     return types.Organization(
         id=organization.id,
@@ -56,7 +62,7 @@ def _shown(call: Call[Any], organization: Organization) -> types.Organization:
         feature_set=organization.feature_set,
         master_account_arn=arn_in(call.partition, organization, "account", organization.management),
         master_account_id=organization.management,
-        master_account_email=Secret(email) if email else None,
+        master_account_email=None if management is None else address_of(management.record),
         available_policy_types=(types.PolicyTypeSummary(type=SERVICE_CONTROL, status="ENABLED"),) if everything else (),
     )
 
