@@ -290,26 +290,6 @@ def test_tag_keys_of_policies_heed_case(world: World) -> None:
     assert world.call(world.root, listing).tags == tags(A="2")
 
 
-@pytest.mark.facts("IAM-GEN-053")
-def test_tags_of_policies_are_listed_as_recorded_with_short_keys_first(world: World) -> None:
-    keys = ("abc", "b", "z", "a", "B")
-    given = tuple(types.Tag(key=key, value="") for key in keys)
-    made = world.call(
-        world.root, policies.CreatePolicyCommand(policy_name="p", policy_document=DOCUMENT, tags=given)
-    ).policy
-    assert made is not None
-    assert made.tags == given
-    listed, marker = [], None
-    while True:
-        command = policies.ListPolicyTagsCommand(policy_arn=str(made.arn), marker=marker, max_items=2)
-        answer = world.call(world.root, command)
-        listed += [tag.key for tag in answer.tags]
-        if not answer.is_truncated:
-            break
-        marker = answer.marker
-    assert listed == ["B", "a", "b", "z", "abc"]
-
-
 @pytest.mark.facts("IAM-GEN-062")
 def test_a_key_twice_in_one_call_is_refused(world: World) -> None:
     made = world.call(world.root, policies.CreatePolicyCommand(policy_name="p", policy_document=DOCUMENT)).policy
