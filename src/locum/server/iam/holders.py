@@ -205,9 +205,15 @@ def untag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=True))
 
 
-def list_tags(call: Call[Any], tags: dict[str, str]) -> tuple[tuple[types.Tag, ...], Page]:
-    """The tags of an entity in ascending order of their keys."""
-    held = sorted(((_position(tag.key), tag) for tag in tags_of(tags)), key=lambda entry: entry[0])
+def list_tags(
+    call: Call[Any], tags: dict[str, str], *, shorter_first: bool = False
+) -> tuple[tuple[types.Tag, ...], Page]:
+    """The tags of an entity in ascending order of their keys, or of their keys' lengths before that."""
+
+    def position(key: str) -> str:
+        return f"{len(key):03} {_position(key)}" if shorter_first else _position(key)
+
+    held = sorted(((position(tag.key), tag) for tag in tags_of(tags)), key=lambda entry: entry[0])
     return page(call, lambda after: (entry for entry in held if entry[0] > after))
 
 
