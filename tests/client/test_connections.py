@@ -74,6 +74,24 @@ def test_an_interim_answer_is_not_the_answer() -> None:
         assert len(pool._idle) == 1
 
 
+def test_an_interim_answer_through_a_proxy_is_a_broken_connection() -> None:
+    seen = []
+
+    def hints_once(connection: Any) -> None:
+        while received(connection):
+            seen.append(connection.getpeername())
+            connection.sendall((HINT if len(seen) == 1 else b"") + raw(GOOD))
+
+    with listening([hints_once]) as url:
+        proxy = Proxied(url, None, 1)
+        send = Send(origin="http://sts.example.com", request=Request("GET", "/", "", ()))
+        with pytest.raises(ConnectionFailure, match="interim answer"):
+            proxy.exchange(send)
+        assert proxy.exchange(send).status == 200
+        proxy.close()
+    assert len(set(seen)) == 2
+
+
 @pytest.mark.parametrize("surplus", [raw(refusal(AccessDenied("for somebody else"))), b"?"], ids=["answer", "byte"])
 def test_what_nobody_asked_for_is_nobodys_answer(surplus: bytes) -> None:
     seen = []

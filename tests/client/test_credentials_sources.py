@@ -531,3 +531,10 @@ def test_real_metadata_that_stays_silent_is_given_up() -> None:
                 Blocking().run(Metadata(url, 0.05).resolve())
         finally:
             done.set()
+
+
+def test_a_secret_that_was_given_as_plain_text_does_not_print() -> None:
+    given: Any = Credentials("ASIA1", "hush", "psst")  # type: ignore[arg-type]
+    assert given == Credentials("ASIA1", Secret("hush"), Secret("psst"))
+    assert "hush" not in repr(given)
+    assert "psst" not in repr(given)

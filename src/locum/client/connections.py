@@ -287,4 +287,6 @@ def tls_failure(origin: str, error: BaseException) -> ConnectionFailure:
         cause = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else cause.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return CertificateFailure(f"{origin}: the certificate is not trusted: {cause.verify_message}")
-    return ConnectionFailure(f"{origin}: TLS failed: {type(error).__name__}")
+    reason = getattr(error, "reason", None)
+    shown = f" ({reason})" if isinstance(reason, str) else ""
+    return ConnectionFailure(f"{origin}: TLS failed: {type(error).__name__}{shown}")
