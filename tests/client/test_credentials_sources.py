@@ -538,3 +538,11 @@ def test_a_secret_that_was_given_as_plain_text_does_not_print() -> None:
     assert given == Credentials("ASIA1", Secret("hush"), Secret("psst"))
     assert "hush" not in repr(given)
     assert "psst" not in repr(given)
+
+
+def test_a_version_is_the_number_one_however_json_writes_it() -> None:
+    for version in (1, 1.0):
+        assert read_document(document(WRITTEN, Version=version), "program", process=True).access_key_id == "ASIA1"
+    for other in (1.5, "1", True, ...):
+        with pytest.raises(CredentialsFailure, match="Version"):
+            read_document(document(WRITTEN, Version=other), "program", process=True)

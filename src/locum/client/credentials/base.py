@@ -90,7 +90,7 @@ class Static(msgspec.Struct, frozen=True):
 class _Document(msgspec.Struct, rename="pascal"):
     access_key_id: str
     secret_access_key: str
-    version: int | None = None
+    version: int | float | None = None
     session_token: str | None = None
     token: str | None = None
     expiration: str | None = None
