@@ -320,6 +320,16 @@ def test_a_list_may_be_given_where_a_tuple_is_declared() -> None:
     assert b"Tags.member.1.Key=k&Tags.member.1.Value=v" in far_end.sent[0].request.body
 
 
+@pytest.mark.parametrize("command", ["GetCallerIdentity", GetCallerIdentityCommand, None])
+def test_only_commands_are_sent(command: Any) -> None:
+    with pytest.raises(TypeError, match="is no command, such as"):
+        FarEnd(GOOD).play(calls().call(command))
+
+
+def test_none_is_no_middleware() -> None:
+    assert FarEnd(GOOD).play(calls().call(GetCallerIdentityCommand(), {"middleware": None})) == ME  # type: ignore[arg-type]
+
+
 def test_only_operations_of_sts_are_sent() -> None:
     with pytest.raises(TypeError, match="GetUser is not an operation of STS"):
         FarEnd(GOOD).play(calls().call(IAM_COMMANDS["GetUser"]()))
