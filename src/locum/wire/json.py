@@ -78,7 +78,8 @@ def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
     """The command that a request's body expresses; an empty body is an empty object.
 
     SerializationException where it cannot be read, otherwise InvalidInputException with the first broken limit's reason
-    in AWS's words, and with every one of them in a member of ours, ``Violations``.  Unknown members are ignored, null means absent.
+    in AWS's words, and with every one of them in a member of ours, ``Violations``.  Unknown members are
+    ignored, null means absent.
     """
     try:
         command = from_json(read_json(body, containers=MAX_CONTAINERS) if body else {}, command_type, complete=False)
