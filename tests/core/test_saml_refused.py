@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from locum.core.saml import SamlRules, read_metadata
-from locum.core.saml.response import MAX_CHARACTERS
+from locum.core.saml.response import MAX_CHARACTERS, decoded
 
 from . import saml_idp as idp
 from .saml_cases import AUDIENCE, BAD_SIGNATURE, MALFORMED, SUFFIX, refusal, refusal_of
@@ -117,6 +121,22 @@ def test_a_confirmation_without_recipient_and_end_has_its_own_text(change: tuple
 )
 def test_what_is_no_response_is_refused(assertion: str) -> None:
     assert refusal_of(assertion) == (INVALID, MALFORMED)
+
+
+_PIECES: Final = st.sampled_from(
+    ["AAAA", "QUI=", "QQ==", "QR==", "=", "A", "-_", "+/+/", "\r\n", " ", "é", "\ud800", "\0"]
+)
+
+
+@given(st.lists(_PIECES, max_size=6).map("".join) | st.binary().map(base64.b64encode).map(bytes.decode) | st.text())
+def test_base64_is_read_as_the_strict_decoder_reads_it(text: str) -> None:
+    def outcome(decode: Callable[[str], bytes]) -> bytes | None:
+        try:
+            return decode(text)
+        except ValueError:
+            return None
+
+    assert outcome(decoded) == outcome(lambda text: binascii.a2b_base64("".join(text.split()), strict_mode=True))
 
 
 @pytest.mark.facts("STS-SAML-001")

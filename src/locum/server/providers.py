@@ -42,6 +42,8 @@ class Providers:
         self.acs_url: Final = f"{url}{ACS_PATH}"
         self.issuer: Final = lru_cache(maxsize=_RULES_KEPT)(self._issuer)
         """The rules of an OIDC provider, by its ARN or built-in name."""
+        self.saml: Final = lru_cache(maxsize=_RULES_KEPT)(self._saml)
+        """The rules of a SAML provider, by its ARN."""
 
     def _issuer(self, provider: str) -> IssuerRules:
         table = self._settings.oidc(provider)
@@ -53,8 +55,7 @@ class Providers:
             loopback_http=table.loopback_http,
         )
 
-    def saml(self, provider: str) -> SamlRules:
-        """The rules of a SAML provider, by its ARN."""
+    def _saml(self, provider: str) -> SamlRules:
         table = self._settings.saml(provider)
         return SamlRules(
             audiences=table.audiences,

@@ -44,16 +44,17 @@ def parse_form(
     if len(data) > max_bytes:
         raise MalformedInput(f"The request's parameters are longer than {max_bytes} bytes")
     text = data if isinstance(data, str) else data.decode("latin-1")
-    if text.count("&") >= max_parameters:
+    pieces = text.replace("+", " ").split("&", max_parameters)
+    if len(pieces) > max_parameters:
         raise MalformedInput(f"The request has more than {max_parameters} parameters")
     ascii_only = text.isascii()
     if ascii_only and "%" not in text:
-        return [piece.partition("=")[::2] for piece in text.replace("+", " ").split("&") if piece]
+        return [piece.partition("=")[::2] for piece in pieces if piece]
     if not ascii_only or "\n" in text or "\r" in text:
         _require_escapes(text)
     pairs = []
     try:
-        for piece in text.replace("+", " ").split("&"):
+        for piece in pieces:
             name, _, value = piece.partition("=")
             if "%" in name or not ascii_only:
                 name = _decoded(name)

@@ -9,6 +9,9 @@ import base64
 import hashlib
 import math
 import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from lxml import etree
@@ -26,6 +29,9 @@ __all__ = ["AUDIENCES", "MAX_AGE", "SKEW", "accepts_recipient", "name_qualifier"
 SKEW: Final = 300
 """Seconds that the provider's clock and ours may be apart for NotBefore and NotOnOrAfter (R36)."""
 
+_NOT_EARLIER: Final = f"at most +{SKEW} s"
+_NOT_LATER: Final = f"after -{SKEW} s"
+
 MAX_AGE: Final = 300
 """Seconds in which a response is redeemed, counted from its issuance (STS-SAML-005)."""
 
@@ -40,9 +46,16 @@ _RECIPIENT: Final = re.compile(
 
 _FORMATS: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
 _BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+_ISSUER: Final = saml("Issuer")
+_SUBJECT: Final = saml("Subject")
+_NAME_ID: Final = saml("NameID")
+_CONFIRMATION: Final = saml("SubjectConfirmation")
+_CONFIRMATION_DATA: Final = saml("SubjectConfirmationData")
+_CONDITIONS: Final = saml("Conditions")
+_AUTHN_STATEMENT: Final = saml("AuthnStatement")
 _AUDIENCE: Final = saml("Audience")
 _RESTRICTION: Final = saml("AudienceRestriction")
-_CONDITIONS: Final = frozenset({_RESTRICTION, saml("OneTimeUse"), saml("ProxyRestriction")})
+_KNOWN_CONDITIONS: Final = frozenset({_RESTRICTION, saml("OneTimeUse"), saml("ProxyRestriction")})
 _LASTING: Final = ("saml:namequalifier", "saml:sub", "saml:sub_type")
 
 _MAX_NAME: Final = 1024
@@ -50,6 +63,7 @@ _NAME: Final = re.compile(rf"(?=.*\S)[^\x00-\x1f\x7f-\x9f]{{1,{_MAX_NAME}}}")
 """A name or address: some visible text, and no control characters."""
 
 
+@lru_cache(maxsize=256)
 def name_qualifier(issuer: str, account: str, provider_name: str) -> str:
     """What tells apart equal subjects of different providers (STS-SAML-031)."""
     digest = hashlib.sha1(f"{issuer}{account}/{provider_name}".encode(), usedforsecurity=False).digest()
@@ -71,34 +85,36 @@ def read(
     """Who a verified assertion of ``issuer`` is about, if it is for us, for this role and for now."""
     check, lax = examination.check, expected.rules.lax
     check("version", assertion.get("Version") == "2.0", refusals.MALFORMED, expected="2.0")
-    named = _text(_only(assertion, "Issuer"))
+    children = list(assertion)
+    named = _text(_only(children, _ISSUER))
     check("issuer", named == issuer.entity_id, refusals.OTHER_ISSUER, expected=issuer.entity_id, found=named)
 
-    subject = _only(assertion, "Subject")
-    name = _only(subject, "NameID")
+    subject = _only(children, _SUBJECT)
+    about = () if subject is None else list(subject)
+    name = _only(about, _NAME_ID)
     sub, sub_format = _text(name), "" if name is None else name.get("Format", "")
     check("NameID", _NAME.fullmatch(sub) is not None, refusals.MALFORMED, expected="a name", found=sub)
     passed = _NAME.fullmatch(sub_format) is not None
     check("NameID Format", passed, refusals.MALFORMED, expected="a format", found=sub_format)
 
-    recipient, times = _confirmation(subject, examination)
+    recipient, times = _confirmation(about, examination)
     passed = lax or accepts_recipient(recipient, expected)
     wanted = ", ".join((AUDIENCES[1], *expected.recipients, *expected.rules.recipients))
     check("Recipient", passed, refusals.OTHER_AUDIENCE, expected=wanted, found=recipient)
 
-    conditions = _only(assertion, "Conditions")
-    known = conditions is not None and _CONDITIONS.issuperset(str(child.tag) for child in conditions)
+    conditions = _only(children, _CONDITIONS)
+    known = conditions is not None and _KNOWN_CONDITIONS.issuperset([child.tag for child in conditions])
     check("Conditions", known, refusals.MALFORMED, expected="one, of known conditions")
     assert conditions is not None
-    times += [(f"Conditions {name}", moment) for name, moment in _bounds(conditions, examination)]
+    times += _bounds(conditions, "Conditions", examination)
     expires = _check_times(times, now, lax, examination)
     _check_audience(conditions, expected, examination)
 
     issued = _moment(assertion, "IssueInstant", examination)
-    check("IssueInstant", lax or issued < now + SKEW, refusals.TOO_EARLY, found=f"{issued - now:.0f} s from now")
-    check("age", now < issued + MAX_AGE, refusals.TOO_OLD, expected=f"{MAX_AGE} s", found=f"{now - issued:.0f} s")
+    check("IssueInstant", lax or issued < now + SKEW, refusals.TOO_EARLY, expected=_NOT_EARLIER, found=issued - now)
+    check("age", now < issued + MAX_AGE, refusals.TOO_OLD, expected=f"after -{MAX_AGE} s", found=issued - now)
 
-    statements = list(assertion.iterchildren(saml("AuthnStatement")))
+    statements = [child for child in children if child.tag == _AUTHN_STATEMENT]
     check("AuthnStatement", len(statements) > 0, refusals.MALFORMED, expected="at least one")
     ends = [
         _moment(each, "SessionNotOnOrAfter", examination)
@@ -147,9 +163,9 @@ def read(
     return Verified(identity, assertion.get("ID", ""), math.ceil(min(expires, issued + MAX_AGE, until)))
 
 
-def _only(parent: etree._Element | None, name: str) -> etree._Element | None:
-    """The one child of this name; None if there is none, or several."""
-    found = [] if parent is None else list(parent.iterchildren(saml(name)))
+def _only(children: Sequence[etree._Element], tag: str) -> etree._Element | None:
+    """The one child with this tag; None if there is none, or several."""
+    found = [child for child in children if child.tag == tag]
     return found[0] if len(found) == 1 else None
 
 
@@ -167,22 +183,22 @@ def _moment(element: etree._Element, name: str, examination: Examination) -> flo
         raise
 
 
-def _bounds(element: etree._Element, examination: Examination) -> list[tuple[str, float]]:
+def _bounds(element: etree._Element, whose: str, examination: Examination) -> list[tuple[str, float]]:
     """The moments between which an element counts, those of the two that are stated."""
     return [
-        (name, _moment(element, name, examination))
+        (f"{whose} {name}", _moment(element, name, examination))
         for name in ("NotBefore", "NotOnOrAfter")
         if element.get(name) is not None
     ]
 
 
-def _confirmation(subject: etree._Element | None, examination: Examination) -> tuple[str, list[tuple[str, float]]]:
+def _confirmation(about: Sequence[etree._Element], examination: Examination) -> tuple[str, list[tuple[str, float]]]:
     """The Recipient of the one bearer confirmation, and its times (STS-SAML-011)."""
     check = examination.check
-    confirmation = _only(subject, "SubjectConfirmation")
+    confirmation = _only(about, _CONFIRMATION)
     passed = confirmation is not None and confirmation.get("Method") == _BEARER
     check("SubjectConfirmation", passed, refusals.MALFORMED, expected="exactly one, of a bearer")
-    data = _only(confirmation, "SubjectConfirmationData")
+    data = _only(() if confirmation is None else list(confirmation), _CONFIRMATION_DATA)
     recipient, end = (None, None) if data is None else (data.get("Recipient"), data.get("NotOnOrAfter"))
     passed = recipient is not None or end is not None
     check("SubjectConfirmationData", passed, refusals.NO_CONFIRMATION, expected="Recipient and NotOnOrAfter")
@@ -190,29 +206,35 @@ def _confirmation(subject: etree._Element | None, examination: Examination) -> t
     check("SubjectConfirmationData is whole", passed, refusals.MALFORMED, expected="Recipient and NotOnOrAfter")
     assert data is not None
     assert recipient is not None
-    return recipient, [(f"Subject {name}", moment) for name, moment in _bounds(data, examination)]
+    return recipient, _bounds(data, "Subject", examination)
 
 
 def _check_times(times: list[tuple[str, float]], now: float, lax: bool, examination: Examination) -> float:
     """Both elements' times, with the skew; returns from when on one of them is over."""
+    check = examination.check
     for name, moment in times:
-        found = f"{moment - now:+.0f} s from now"
         if name.endswith("NotBefore"):
             passed = lax or now >= moment - SKEW
-            examination.check(name, passed, refusals.TOO_EARLY, expected=f"at most +{SKEW} s", found=found)
+            check(name, passed, refusals.TOO_EARLY, expected=_NOT_EARLIER, found=moment - now)
         else:
-            examination.check(name, now < moment + SKEW, refusals.EXPIRED, expected=f"after -{SKEW} s", found=found)
+            check(name, now < moment + SKEW, refusals.EXPIRED, expected=_NOT_LATER, found=moment - now)
     return min(moment + SKEW for name, moment in times if not name.endswith("NotBefore"))
+
+
+@lru_cache(maxsize=256)
+def _accepted(entity_ids: tuple[str, ...], audiences: tuple[str, ...]) -> tuple[frozenset[str], str]:
+    """The audiences that are us, and how they are told."""
+    accepted = frozenset((*AUDIENCES, *entity_ids, *audiences))
+    return accepted, ", ".join(sorted(accepted))
 
 
 def _check_audience(conditions: etree._Element, expected: Expected, examination: Examination) -> None:
     """Each restriction of the audience names us, and there is one (R36); nothing of it where the rules are lax."""
-    accepted = {*AUDIENCES, *expected.entity_ids, *expected.rules.audiences}
+    accepted, wanted = _accepted(expected.entity_ids, expected.rules.audiences)
     stated = [
         [_text(audience) for audience in restriction.iterchildren(_AUDIENCE)]
         for restriction in conditions.iterchildren(_RESTRICTION)
     ]
     passed = expected.rules.lax or (bool(stated) and not any(map(accepted.isdisjoint, stated)))
-    found = ", ".join(audience for restriction in stated for audience in restriction)
-    wanted = ", ".join(sorted(accepted))
+    found = ", ".join(chain.from_iterable(stated))
     examination.check("Audience", passed, refusals.OTHER_AUDIENCE, expected=wanted, found=found)

@@ -77,14 +77,18 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def collect(assertion: etree._Element) -> Attributes:
-    """The attributes by their exact names (STS-SAML-016); one that is stated twice has the values of both."""
+    """The attributes that mean something here, by their exact names (STS-SAML-016).
+
+    One that is stated twice has the values of both.
+    """
     found: dict[str, tuple[str | None, ...]] = {}
     for statement in assertion.iterchildren(_STATEMENT):
-        for attribute in statement:
-            if attribute.tag == _ATTRIBUTE:
-                values = [None if len(value) else value.text or "" for value in attribute if value.tag == _VALUE]
-                name = attribute.get("Name", "")
-                found[name] = found.get(name, ()) + tuple(values)
+        for attribute in statement.iterchildren(_ATTRIBUTE):
+            name = attribute.get("Name", "")
+            # Providers send whole lists of groups that nobody here asks for.
+            if name.startswith(ATTRIBUTES) or name in KEYS:
+                values = [None if len(value) else value.text or "" for value in attribute.iterchildren(_VALUE)]
+                found[name] = (*found[name], *values) if name in found else tuple(values)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["epoch"]
@@ -13,10 +14,12 @@ _INSTANT: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def epoch(text: str) -> float:
     """The epoch seconds of an xs:dateTime; ValueError for other text, also where a zone is missing.
 
-    SAML says UTC, and that is ``Z`` (core, 1.3.3); an offset says the same moment.
+    SAML says UTC, and that is ``Z`` (core, 1.3.3); an offset says the same moment.  Decoded moments
+    are kept: an assertion repeats its own.
     """
     if (parts := _INSTANT.fullmatch(text)) is None:
         raise ValueError("not a date and time with a zone")

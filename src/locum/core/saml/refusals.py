@@ -102,12 +102,15 @@ class Examination:
         self._trail = trail
         self._request_id = request_id
 
-    def check(self, name: str, passed: bool, refusal: Refusal, *, expected: str = "", found: str = "") -> None:
-        """Go on if ``passed``, else raise the refusal's error."""
+    def check(self, name: str, passed: bool, refusal: Refusal, *, expected: str = "", found: str | float = "") -> None:
+        """Go on if ``passed``, else raise the refusal's error; a number is found in seconds, counted from now."""
+        if passed and self._trail is None:
+            return
+        shown = found[:_LONGEST_FOUND] if isinstance(found, str) else f"{found:+.0f} s from now"
         if self._trail is not None:
-            self._trail.note(name, passed, expected=expected, found=found[:_LONGEST_FOUND])
+            self._trail.note(name, passed, expected=expected, found=shown)
         if not passed:
             text = f"{refusal.text} {suffix(self._request_id)}" if refusal.suffixed else refusal.text
             error = refusal.error(text)
-            error.add_note(f"{name}: expected {expected}" + (f", found {found[:_LONGEST_FOUND]}" if found else ""))
+            error.add_note(f"{name}: expected {expected}" + (f", found {shown}" if shown else ""))
             raise error

@@ -53,6 +53,7 @@ _FORMS: Final = (
     [dsig("SignedInfo"), dsig("SignatureValue"), _KEY_INFO],
 )
 _SIGNED_INFO: Final = [dsig("CanonicalizationMethod"), dsig("SignatureMethod"), dsig("Reference")]
+_ATTRIBUTES: Final = frozenset({"URI", "Id"})
 _REFERENCE: Final = [dsig("Transforms"), dsig("DigestMethod"), dsig("DigestValue")]
 _TRANSFORMS: Final = [dsig("Transform"), dsig("Transform")]
 
@@ -67,15 +68,16 @@ def verified(element: etree._Element, certificates: Iterable[bytes], *, allow_sh
     ``certificates`` are the trusted ones in DER: any of them may have signed, whatever its dates (STS-SAML-009).  The
     signature's KeyInfo, which nobody signed and nothing reads, is taken out of the element.
     """
-    signatures = element.findall(SIGNATURE)
+    signatures = list(element.iterchildren(SIGNATURE))
     if len(signatures) != 1:
         raise SignatureError("it has not exactly one signature")
     name = element.get("ID", "")
     if not _ID.fullmatch(name):
         raise SignatureError("its ID is missing or not a plain name")
-    _check_form(signatures[0], name)
-    for key_info in signatures[0].findall(_KEY_INFO):
-        signatures[0].remove(key_info)
+    (signature,) = signatures
+    _check_form(signature, name)
+    for key_info in list(signature.iterchildren(_KEY_INFO)):
+        signature.remove(key_info)
     data = etree.tostring(element, with_tail=False)
     for der in certificates:
         certificate, configuration = _trusted(der, allow_sha1)
@@ -95,7 +97,7 @@ def verified(element: etree._Element, certificates: Iterable[bytes], *, allow_sh
             signed is None
             or signed.tag != element.tag
             or signed.get("ID") != name
-            or signed.find(SIGNATURE) is not None
+            or next(signed.iterchildren(SIGNATURE), None) is not None
         ):
             raise SignatureError("the signature is over something else")
         return signed
@@ -117,26 +119,28 @@ def _trusted(der: bytes, allow_sha1: bool) -> tuple[x509.Certificate, SignatureC
     )
 
 
-def _tags(element: etree._Element) -> list[str]:
-    return [str(child.tag) for child in element]
+def _tags(children: Iterable[etree._Element]) -> list[str]:
+    return [child.tag for child in children]
 
 
 def _check_form(signature: etree._Element, name: str) -> None:
     """SignatureError unless the signature has the one form that is accepted, over the element with this ID."""
-    if _tags(signature) not in _FORMS or _tags(signature[0]) != _SIGNED_INFO:
+    parts = list(signature)
+    if _tags(parts) not in _FORMS or _tags(signed_info := list(parts[0])) != _SIGNED_INFO:
         raise SignatureError("the signature has other parts than SAML's")
-    canonicalization, method, reference = signature[0]
+    canonicalization, method, reference = signed_info
     if not _is_exclusive(canonicalization):
         raise SignatureError("the signature is not canonicalized exclusively")
-    if len(method) or not signature[1].text:
+    if len(method) or not parts[1].text:
         raise SignatureError("the signature has other parts than SAML's")
-    if reference.get("URI") != f"#{name}" or not {"URI", "Id"}.issuperset(map(str, reference.attrib)):
+    if reference.get("URI") != f"#{name}" or not _ATTRIBUTES.issuperset(reference.keys()):
         raise SignatureError("the signature refers to something else than its parent")
-    if _tags(reference) != _REFERENCE or not reference[2].text or len(reference[1]):
+    referring = list(reference)
+    if _tags(referring) != _REFERENCE or not referring[2].text or len(referring[1]):
         raise SignatureError("the signature has other parts than SAML's")
-    if _tags(reference[0]) != _TRANSFORMS:
+    if _tags(transforms := list(referring[0])) != _TRANSFORMS:
         raise SignatureError("the signature has other transforms than SAML's two")
-    enveloped, exclusive = reference[0]
+    enveloped, exclusive = transforms
     if enveloped.get("Algorithm") != _ENVELOPED or len(enveloped) or not _is_exclusive(exclusive):
         raise SignatureError("the signature has other transforms than SAML's two")
 
