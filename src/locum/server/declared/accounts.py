@@ -105,8 +105,7 @@ def carry_out_account(run: Run, form: AccountForm) -> bool:
         account = msgspec.structs.replace(account, name=form.title)
     if form.limits is not None:
         account = _limited(run, form, account, details)
-    if account != stored.record:
-        run.records.replace(stored, account)
+    run.records.replace(stored, account)
     if "alias" in form.places:
         _alias(run, form, details)
     return True
@@ -201,7 +200,7 @@ def _oidc(run: Run, account: str, form: OidcForm) -> None:
             now = run.records.get(OidcProvider, account, provider.url)
             if now is not None:
                 # The operation takes no empty list, which a provider may have from the start.
-                run.records.replace(now, msgspec.structs.replace(now.record, thumbprints=()))
+                run.records.change(now, thumbprints=())
     retag(
         run,
         account,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from locum import arn
 from locum.api.iam import access_keys as api
 from locum.api.iam import types
@@ -15,7 +13,7 @@ from locum.core.token import secret_access_key
 from locum.errors import AccessDenied, InvalidInputException, NoSuchEntityException
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import moment, page
+from locum.server.iam.answers import change, moment, page
 from locum.server.iam.limits import check_quota
 from locum.store.records import Stored
 
@@ -88,8 +86,7 @@ def update_access_key(call: Call[api.UpdateAccessKeyCommand]) -> types.Nothing:
     stored = _key(call, owner)
     if call.command.status == "Expired":
         raise InvalidInputException("Status must be Active or Inactive: a key expires by itself only.")
-    call.records.replace(stored, msgspec.structs.replace(stored.record, active=call.command.status == "Active"))
-    return types.Nothing()
+    return change(call, stored, active=call.command.status == "Active")
 
 
 @handles(api.DeleteAccessKeyCommand)

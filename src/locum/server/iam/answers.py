@@ -15,10 +15,12 @@ from locum.core.records import Role, User
 from locum.errors import InvalidInputException, LimitExceededException, ValidationError
 from locum.server.handlers import Call
 from locum.server.pages import NotAMark, paged
+from locum.store.records import Stored
 
 __all__ = [
     "Page",
     "boundary_of",
+    "change",
     "merged_tags",
     "moment",
     "new_id",
@@ -84,6 +86,12 @@ def without_tags(old: dict[str, str], keys: Iterable[str], *, folded: bool) -> d
     fold: Callable[[str], str] = str.lower if folded else str
     removed = {fold(key) for key in keys}
     return {key: value for key, value in old.items() if fold(key) not in removed}
+
+
+def change(call: Call[Any], stored: Stored[Any], **changes: Any) -> types.Nothing:
+    """Change members of a record, and answer nothing."""
+    call.records.change(stored, **changes)
+    return types.Nothing()
 
 
 class _Paged(Protocol):

@@ -9,8 +9,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
-import msgspec
-
 from locum.api.iam import types
 from locum.arn import Arn
 from locum.core.records import Group, Role, User
@@ -22,7 +20,7 @@ from locum.errors import (
 )
 from locum.server.handlers import Call
 from locum.server.iam import documents
-from locum.server.iam.answers import Page, merged_tags, page, tags_of, without_tags
+from locum.server.iam.answers import Page, change, merged_tags, page, tags_of, without_tags
 from locum.server.iam.limits import check_quota, most
 from locum.store.records import Stored
 
@@ -99,11 +97,6 @@ def check_deletable(stored: User | Role | Group) -> None:
         raise DeleteConflictException("Cannot delete entity, must delete policies first.")
 
 
-def _save(call: Call[Any], stored: Stored[HolderType], **changes: Any) -> types.Nothing:
-    call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
-    return types.Nothing()
-
-
 def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     """Write an inline policy over the one of the same name (IAM-USR-005, IAM-ROL-009)."""
     stored = holder(call, kind)
@@ -114,7 +107,7 @@ def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     if sum(documents.size(each) for each in policies.values()) > allowed:
         noun = HOLDINGS[kind.kind].noun
         raise LimitExceededException(f"Maximum policy size of {allowed} bytes exceeded for {noun} {stored.record.name}")
-    return _save(call, stored, inline=policies)
+    return change(call, stored, inline=policies)
 
 
 def inline(call: Call[Any], kind: type[HolderType]) -> tuple[HolderType, str]:
@@ -133,7 +126,7 @@ def delete_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     inline(call, kind)
     stored = holder(call, kind)
     kept = {name: text for name, text in stored.record.inline.items() if name != call.command.policy_name}
-    return _save(call, stored, inline=kept)
+    return change(call, stored, inline=kept)
 
 
 def inline_names(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[str, ...], Page]:
@@ -150,7 +143,7 @@ def attach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     if policy in stored.record.attached:
         return types.Nothing()
     check_quota(call, HOLDINGS[kind.kind].attached, len(stored.record.attached) + 1)
-    return _save(call, stored, attached=(*stored.record.attached, policy))
+    return change(call, stored, attached=(*stored.record.attached, policy))
 
 
 def detach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
@@ -160,7 +153,7 @@ def detach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     documents.check_arn(policy)
     if policy not in stored.record.attached:
         raise NoSuchEntityException(f"Policy {policy} was not found.")
-    return _save(call, stored, attached=tuple(each for each in stored.record.attached if each != policy))
+    return change(call, stored, attached=tuple(each for each in stored.record.attached if each != policy))
 
 
 def attached(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[types.AttachedPolicy, ...], Page]:
@@ -181,7 +174,7 @@ def put_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     stored = holder(call, kind)
     boundary = call.command.permissions_boundary
     documents.check_boundary(call, boundary)
-    return _save(call, stored, boundary=boundary)
+    return change(call, stored, boundary=boundary)
 
 
 def delete_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
@@ -190,19 +183,19 @@ def delete_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing
     if stored.record.boundary is None:
         noun = HOLDINGS[kind.kind].noun
         raise NoSuchEntityException(f"The {noun} {stored.record.name} does not have a permissions boundary.")
-    return _save(call, stored, boundary=None)
+    return change(call, stored, boundary=None)
 
 
 def tag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     """Put tags over those that are there; keys are compared without regard to case (IAM-GEN-061)."""
     stored = holder(call, kind)
-    return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=True))
+    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=True))
 
 
 def untag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     """Remove tags."""
     stored = holder(call, kind)
-    return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=True))
+    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=True))
 
 
 def list_tags(call: Call[Any], tags: dict[str, str]) -> tuple[tuple[types.Tag, ...], Page]:

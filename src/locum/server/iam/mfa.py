@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
-
 from locum.api.iam import mfa as api
 from locum.api.iam import types
 from locum.core import totp
@@ -32,7 +30,7 @@ from locum.errors import (
 from locum.server import mfa
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import merged_tags, moment, page, tags_of, without_tags
+from locum.server.iam.answers import change, merged_tags, moment, page, tags_of, without_tags
 from locum.server.iam.users import root_shown, user_shown
 from locum.store.records import Stored
 
@@ -92,11 +90,6 @@ def _held(call: Call[Any]) -> tuple[Stored[MfaDevice], str]:
     if stored.record.owner != owner:
         raise _unknown(call)
     return stored, name
-
-
-def _save(call: Call[Any], stored: Stored[MfaDevice], **changes: Any) -> types.Nothing:
-    call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
-    return types.Nothing()
 
 
 def _picture(text: str) -> bytes:
@@ -237,21 +230,21 @@ def _count_resync(call: Call[api.ResyncMFADeviceCommand]) -> None:
 def enable_mfa_device(call: Call[api.EnableMFADeviceCommand]) -> types.Nothing:
     """Assign a device; its codes are not spent by that (IAM-MFA-005, STS-MFA-011)."""
     owner, stored = _enabling(call)
-    return _save(call, stored, owner=owner, enabled=int(call.now), drift=_drift(call, stored.record))
+    return change(call, stored, owner=owner, enabled=int(call.now), drift=_drift(call, stored.record))
 
 
 @handles(api.DeactivateMFADeviceCommand)
 def deactivate_mfa_device(call: Call[api.DeactivateMFADeviceCommand]) -> types.Nothing:
     """Take a device from its user; what it has spent stays spent."""
     stored, _ = _held(call)
-    return _save(call, stored, owner=None, enabled=0, drift=0)
+    return change(call, stored, owner=None, enabled=0, drift=0)
 
 
 @handles(api.ResyncMFADeviceCommand, once=_count_resync)
 def resync_mfa_device(call: Call[api.ResyncMFADeviceCommand]) -> types.Nothing:
     """Learn a device's drift anew (IAM-MFA-011)."""
     stored, _ = _held(call)
-    return _save(call, stored, drift=_drift(call, stored.record))
+    return change(call, stored, drift=_drift(call, stored.record))
 
 
 @handles(api.ListMFADevicesCommand)
@@ -288,14 +281,14 @@ def get_mfa_device(call: Call[api.GetMFADeviceCommand]) -> api.GetMFADeviceRespo
 def tag_mfa_device(call: Call[api.TagMFADeviceCommand]) -> types.Nothing:
     """Tag a device; keys are case-sensitive (IAM-GEN-061)."""
     stored = _device(call)
-    return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
 
 
 @handles(api.UntagMFADeviceCommand)
 def untag_mfa_device(call: Call[api.UntagMFADeviceCommand]) -> types.Nothing:
     """Remove tags from a device."""
     stored = _device(call)
-    return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
 
 
 @handles(api.ListMFADeviceTagsCommand)

@@ -25,7 +25,7 @@ from locum.secret import Secret
 from locum.server import saml_keys
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import merged_tags, moment, tags_of, without_tags
+from locum.server.iam.answers import change, merged_tags, moment, tags_of, without_tags
 from locum.server.iam.limits import check_quota
 from locum.server.iam.providers import provider
 from locum.store.records import Stored
@@ -54,11 +54,6 @@ _NOT_FOUND: Final = "Manifest not found for arn {arn}"
 def _provider(call: Call[Any]) -> Stored[SamlProvider]:
     """The provider that the call names; NoSuchEntity where there is none (IAM-SML-004)."""
     return provider(call, SamlProvider, call.command.saml_provider_arn, _NOT_FOUND)
-
-
-def _save(call: Call[Any], stored: Stored[SamlProvider], changed: SamlProvider) -> None:
-    if changed != stored.record:
-        call.records.replace(stored, changed)
 
 
 def _new_id(call: Call[Any]) -> str:
@@ -172,7 +167,7 @@ def update_saml_provider(call: Call[api.UpdateSAMLProviderCommand]) -> api.Updat
     if command.add_private_key is not None:
         changed = _with_key(call, changed, command.add_private_key)
     _check_encryption(changed)
-    _save(call, stored, changed)
+    call.records.replace(stored, changed)
     return api.UpdateSAMLProviderResponse(saml_provider_arn=command.saml_provider_arn)
 
 
@@ -202,18 +197,14 @@ def delete_saml_provider(call: Call[api.DeleteSAMLProviderCommand]) -> types.Not
 def tag_saml_provider(call: Call[api.TagSAMLProviderCommand]) -> types.Nothing:
     """Tag a provider; keys are case-sensitive (IAM-GEN-061)."""
     stored = _provider(call)
-    tags = merged_tags(stored.record.tags, call.command.tags, folded=False)
-    _save(call, stored, msgspec.structs.replace(stored.record, tags=tags))
-    return types.Nothing()
+    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
 
 
 @handles(api.UntagSAMLProviderCommand)
 def untag_saml_provider(call: Call[api.UntagSAMLProviderCommand]) -> types.Nothing:
     """Remove tags from a provider."""
     stored = _provider(call)
-    tags = without_tags(stored.record.tags, call.command.tag_keys, folded=False)
-    _save(call, stored, msgspec.structs.replace(stored.record, tags=tags))
-    return types.Nothing()
+    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
 
 
 @handles(api.ListSAMLProviderTagsCommand)

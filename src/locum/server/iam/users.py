@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from locum.api.iam import types
 from locum.api.iam import users as api
 from locum.arn import account_root
@@ -16,7 +14,7 @@ from locum.errors import DeleteConflictException
 from locum.server.account_settings import alias_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
-from locum.server.iam.answers import boundary_of, merged_tags, moment, new_id, page, tags_of
+from locum.server.iam.answers import boundary_of, change, merged_tags, moment, new_id, page, tags_of
 
 __all__ = ["create_user", "delete_user", "get_user", "list_users", "root_shown", "update_user", "user_shown"]
 
@@ -82,10 +80,7 @@ def update_user(call: Call[api.UpdateUserCommand]) -> types.Nothing:
     name = command.new_user_name or stored.record.name
     if name.lower() != stored.record.name.lower():
         holders.check_free(call, User, name)
-    call.records.replace(
-        stored, msgspec.structs.replace(stored.record, name=name, path=command.new_path or stored.record.path)
-    )
-    return types.Nothing()
+    return change(call, stored, name=name, path=command.new_path or stored.record.path)
 
 
 @handles(api.DeleteUserCommand)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from locum.api.organizations import organization as api
 from locum.api.organizations import types
 from locum.core.organization import SERVICE_CONTROL, joined, left
@@ -135,8 +133,7 @@ def enable_aws_service_access(call: Call[api.EnableAWSServiceAccessCommand]) -> 
     if service not in services:
         if len(services) >= _MOST_SERVICES:
             raise ConstraintViolationException("The organization has too many services with trusted access.")
-        changed = msgspec.structs.replace(stored.record, services=services | {service: int(call.now)})
-        call.records.replace(stored, changed)
+        call.records.change(stored, services=services | {service: int(call.now)})
     return types.Nothing()
 
 
@@ -145,10 +142,8 @@ def disable_aws_service_access(call: Call[api.DisableAWSServiceAccessCommand]) -
     """Take a service's trusted access; its delegated administrators have no power without it (ORG-020)."""
     stored = _with_all_features(organization_managed(call))
     service = call.command.service_principal
-    services = stored.record.services
-    if service in services:
-        rest = {name: since for name, since in services.items() if name != service}
-        call.records.replace(stored, msgspec.structs.replace(stored.record, services=rest))
+    rest = {name: since for name, since in stored.record.services.items() if name != service}
+    call.records.change(stored, services=rest)
     return types.Nothing()
 
 
@@ -198,7 +193,7 @@ def register_delegated_administrator(call: Call[api.RegisterDelegatedAdministrat
             "The provided account is already a delegated administrator for your organization."
         )
     delegated = organization.delegated | {service: administrators | {account.id: int(call.now)}}
-    call.records.replace(stored, msgspec.structs.replace(organization, delegated=delegated))
+    call.records.change(stored, delegated=delegated)
     return types.Nothing()
 
 
@@ -221,7 +216,7 @@ def deregister_delegated_administrator(call: Call[api.DeregisterDelegatedAdminis
     delegated = {name: accounts for name, accounts in organization.delegated.items() if name != service}
     if rest:
         delegated[service] = rest
-    call.records.replace(stored, msgspec.structs.replace(organization, delegated=delegated))
+    call.records.change(stored, delegated=delegated)
     return types.Nothing()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from locum.api.organizations import types
 from locum.api.organizations import units as api
 from locum.core.organization import MAX_UNIT_DEPTH
@@ -115,8 +113,7 @@ def update_organizational_unit(
     unit, name = stored.record, call.command.name
     if name is not None and name != unit.name:
         _check_name(call, unit.parent, name)
-        unit = msgspec.structs.replace(unit, name=name)
-        call.records.replace(stored, unit)
+        unit = call.records.change(stored, name=name)
     return api.UpdateOrganizationalUnitResponse(organizational_unit=unit_shown(call, organization, unit))
 
 
@@ -192,8 +189,7 @@ def _tagged(call: Call[Any], organization: Stored[Organization]) -> Stored[Any]:
 def _save_tags(call: Call[Any], stored: Stored[Any], tags: dict[str, str]) -> types.Nothing:
     if isinstance(stored.record, OrgPolicy) and stored.version == 0:
         raise InvalidInputException("You cannot tag a policy of AWS.", reason="TARGET_NOT_SUPPORTED")
-    if tags != stored.record.tags:
-        call.records.replace(stored, msgspec.structs.replace(stored.record, tags=tags))
+    call.records.change(stored, tags=tags)
     return types.Nothing()
 
 
