@@ -16,11 +16,12 @@ from locum.errors import EntityAlreadyExistsException, NoSuchEntityException, Va
 from locum.server.account_settings import alias_of, settings_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents
-from locum.server.iam.answers import boundary_of, moment, page, tags_of
+from locum.server.iam.answers import boundary_of, moment, page
 from locum.server.iam.groups import groups_of
 from locum.server.iam.instance_profiles import profile_shown, profiles_of
 from locum.server.iam.limits import most
 from locum.server.iam.policies import policy_shown, users_of
+from locum.server.iam.tags import tags_of
 
 __all__ = [
     "create_account_alias",

@@ -1,11 +1,10 @@
-"""What users, groups and roles have in common: inline and attached policies; of users and roles a boundary and tags.
+"""What users, groups and roles have in common: inline and attached policies; of users and roles a boundary.
 
 Each function takes the call and the kind of holder, so that the modules of holders are a line per operation.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -20,7 +19,7 @@ from locum.errors import (
 )
 from locum.server.handlers import Call
 from locum.server.iam import documents
-from locum.server.iam.answers import Page, change, merged_tags, page, tags_of, without_tags
+from locum.server.iam.answers import Page, change, page
 from locum.server.iam.limits import check_quota, most
 from locum.store.records import Stored
 
@@ -37,11 +36,8 @@ __all__ = [
     "holder",
     "inline",
     "inline_names",
-    "list_tags",
     "put_boundary",
     "put_inline",
-    "tag",
-    "untag",
 ]
 
 HolderType = TypeVar("HolderType", bound=User | Role | Group)
@@ -62,9 +58,6 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     Role.kind: Holding("role", "PoliciesPerRole", "RolePolicySize", "RolesPerAccount"),
     Group.kind: Holding("group", "PoliciesPerGroup", "GroupPolicySize", "GroupsPerAccount"),
 }
-
-
-_POSITION_BYTES: Final = 128
 
 
 def holder(call: Call[Any], kind: type[HolderType]) -> Stored[HolderType]:
@@ -184,27 +177,3 @@ def delete_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing
         noun = HOLDINGS[kind.kind].noun
         raise NoSuchEntityException(f"The {noun} {stored.record.name} does not have a permissions boundary.")
     return change(call, stored, boundary=None)
-
-
-def tag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
-    """Put tags over those that are there; keys are compared without regard to case (IAM-GEN-061)."""
-    stored = holder(call, kind)
-    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=True))
-
-
-def untag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
-    """Remove tags."""
-    stored = holder(call, kind)
-    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=True))
-
-
-def list_tags(call: Call[Any], tags: dict[str, str]) -> tuple[tuple[types.Tag, ...], Page]:
-    """The tags of an entity in ascending order of their keys."""
-    held = sorted(((_position(tag.key), tag) for tag in tags_of(tags)), key=lambda entry: entry[0])
-    return page(call, lambda after: (entry for entry in held if entry[0] > after))
-
-
-def _position(key: str) -> str:
-    """Where a tag stands in a listing: short enough for a marker of 320 characters (IAM-GEN-050)."""
-    raw = key.encode()
-    return key if len(raw) <= _POSITION_BYTES else f"{key[:24]}{hashlib.sha256(raw).hexdigest()[:16]}"

@@ -11,9 +11,10 @@ from locum.core.records import InstanceProfile, Role
 from locum.errors import DeleteConflictException, EntityAlreadyExistsException, NoSuchEntityException
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import change, merged_tags, moment, new_id, page, tags_of, without_tags
+from locum.server.iam.answers import change, moment, new_id, page
 from locum.server.iam.limits import check_quota
 from locum.server.iam.roles import check_modifiable, role_shown
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -170,15 +171,13 @@ def remove_role_from_instance_profile(call: Call[api.RemoveRoleFromInstanceProfi
 @handles(api.TagInstanceProfileCommand)
 def tag_instance_profile(call: Call[api.TagInstanceProfileCommand]) -> types.Nothing:
     """Tag a profile; keys are compared as written (IAM-GEN-061)."""
-    stored = _profile(call)
-    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _profile(call))
 
 
 @handles(api.UntagInstanceProfileCommand)
 def untag_instance_profile(call: Call[api.UntagInstanceProfileCommand]) -> types.Nothing:
     """Remove tags from a profile."""
-    stored = _profile(call)
-    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _profile(call))
 
 
 @handles(api.ListInstanceProfileTagsCommand)
@@ -186,5 +185,5 @@ def list_instance_profile_tags(
     call: Call[api.ListInstanceProfileTagsCommand],
 ) -> api.ListInstanceProfileTagsResponse:
     """The tags of a profile."""
-    tags, shown = holders.list_tags(call, _profile(call).record.tags)
+    tags, shown = list_tags(call, _profile(call).record.tags)
     return api.ListInstanceProfileTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

@@ -30,7 +30,8 @@ from locum.errors import (
 from locum.server import mfa
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import change, merged_tags, moment, page, tags_of, without_tags
+from locum.server.iam.answers import change, moment, page
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.server.iam.users import root_shown, user_shown
 from locum.store.records import Stored
 
@@ -280,19 +281,17 @@ def get_mfa_device(call: Call[api.GetMFADeviceCommand]) -> api.GetMFADeviceRespo
 @handles(api.TagMFADeviceCommand)
 def tag_mfa_device(call: Call[api.TagMFADeviceCommand]) -> types.Nothing:
     """Tag a device; keys are case-sensitive (IAM-GEN-061)."""
-    stored = _device(call)
-    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _device(call))
 
 
 @handles(api.UntagMFADeviceCommand)
 def untag_mfa_device(call: Call[api.UntagMFADeviceCommand]) -> types.Nothing:
     """Remove tags from a device."""
-    stored = _device(call)
-    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _device(call))
 
 
 @handles(api.ListMFADeviceTagsCommand)
 def list_mfa_device_tags(call: Call[api.ListMFADeviceTagsCommand]) -> api.ListMFADeviceTagsResponse:
     """The tags of a device."""
-    tags, shown = holders.list_tags(call, _device(call).record.tags)
+    tags, shown = list_tags(call, _device(call).record.tags)
     return api.ListMFADeviceTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

@@ -11,10 +11,10 @@ from locum.api.iam import types
 from locum.core.records import OidcProvider
 from locum.errors import EntityAlreadyExistsException, InvalidInputException, ValidationError
 from locum.server.handlers import Call, handles
-from locum.server.iam import holders
-from locum.server.iam.answers import change, merged_tags, moment, tags_of, without_tags
+from locum.server.iam.answers import change, moment
 from locum.server.iam.limits import check_quota
 from locum.server.iam.providers import provider
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store.records import Stored
 
 __all__ = [
@@ -163,15 +163,13 @@ def remove_client_id_from_open_id_connect_provider(
 @handles(api.TagOpenIDConnectProviderCommand)
 def tag_open_id_connect_provider(call: Call[api.TagOpenIDConnectProviderCommand]) -> types.Nothing:
     """Tag a provider; keys are case-sensitive (IAM-GEN-061)."""
-    stored = _provider(call)
-    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _provider(call))
 
 
 @handles(api.UntagOpenIDConnectProviderCommand)
 def untag_open_id_connect_provider(call: Call[api.UntagOpenIDConnectProviderCommand]) -> types.Nothing:
     """Remove tags from a provider."""
-    stored = _provider(call)
-    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _provider(call))
 
 
 @handles(api.ListOpenIDConnectProviderTagsCommand)
@@ -179,5 +177,5 @@ def list_open_id_connect_provider_tags(
     call: Call[api.ListOpenIDConnectProviderTagsCommand],
 ) -> api.ListOpenIDConnectProviderTagsResponse:
     """The tags of a provider."""
-    tags, shown = holders.list_tags(call, _provider(call).record.tags)
+    tags, shown = list_tags(call, _provider(call).record.tags)
     return api.ListOpenIDConnectProviderTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

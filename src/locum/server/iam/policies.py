@@ -16,9 +16,10 @@ from locum.errors import (
     NoSuchEntityException,
 )
 from locum.server.handlers import Call, handles
-from locum.server.iam import documents, holders
-from locum.server.iam.answers import change, merged_tags, moment, new_id, page, tags_of, without_tags
+from locum.server.iam import documents
+from locum.server.iam.answers import change, moment, new_id, page
 from locum.server.iam.limits import check_quota, most
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -301,19 +302,17 @@ def list_entities_for_policy(call: Call[api.ListEntitiesForPolicyCommand]) -> ap
 @handles(api.TagPolicyCommand)
 def tag_policy(call: Call[api.TagPolicyCommand]) -> types.Nothing:
     """Tag a policy; keys are compared as written (IAM-GEN-061)."""
-    stored = _own(call, "Cannot tag policies outside your own account.")
-    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _own(call, "Cannot tag policies outside your own account."))
 
 
 @handles(api.UntagPolicyCommand)
 def untag_policy(call: Call[api.UntagPolicyCommand]) -> types.Nothing:
     """Remove tags from a policy."""
-    stored = _own(call, "Cannot untag policies outside your own account.")
-    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _own(call, "Cannot untag policies outside your own account."))
 
 
 @handles(api.ListPolicyTagsCommand)
 def list_policy_tags(call: Call[api.ListPolicyTagsCommand]) -> api.ListPolicyTagsResponse:
     """The tags of a policy."""
-    tags, shown = holders.list_tags(call, _policy(call).record.tags)
+    tags, shown = list_tags(call, _policy(call).record.tags)
     return api.ListPolicyTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

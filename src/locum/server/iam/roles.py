@@ -11,7 +11,8 @@ from locum.core.records import Role
 from locum.errors import DeleteConflictException, UnmodifiableEntityException, ValidationError
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
-from locum.server.iam.answers import boundary_of, change, merged_tags, moment, new_id, page, tags_of
+from locum.server.iam.answers import boundary_of, change, moment, new_id, page
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store.records import Stored
 
 __all__ = [
@@ -165,19 +166,19 @@ def list_roles(call: Call[api.ListRolesCommand]) -> api.ListRolesResponse:
 @handles(api.TagRoleCommand)
 def tag_role(call: Call[api.TagRoleCommand]) -> types.Nothing:
     """Tag a role."""
-    return holders.tag(call, Role)
+    return tag(call, holders.holder(call, Role))
 
 
 @handles(api.UntagRoleCommand)
 def untag_role(call: Call[api.UntagRoleCommand]) -> types.Nothing:
     """Remove tags from a role."""
-    return holders.untag(call, Role)
+    return untag(call, holders.holder(call, Role))
 
 
 @handles(api.ListRoleTagsCommand)
 def list_role_tags(call: Call[api.ListRoleTagsCommand]) -> api.ListRoleTagsResponse:
     """The tags of a role."""
-    tags, shown = holders.list_tags(call, holders.holder(call, Role).record.tags)
+    tags, shown = list_tags(call, holders.holder(call, Role).record.tags)
     return api.ListRoleTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)
 
 

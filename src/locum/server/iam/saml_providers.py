@@ -24,10 +24,10 @@ from locum.errors import (
 from locum.secret import Secret
 from locum.server import saml_keys
 from locum.server.handlers import Call, handles
-from locum.server.iam import holders
-from locum.server.iam.answers import change, merged_tags, moment, tags_of, without_tags
+from locum.server.iam.answers import moment
 from locum.server.iam.limits import check_quota
 from locum.server.iam.providers import provider
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store.records import Stored
 
 __all__ = [
@@ -196,19 +196,17 @@ def delete_saml_provider(call: Call[api.DeleteSAMLProviderCommand]) -> types.Not
 @handles(api.TagSAMLProviderCommand)
 def tag_saml_provider(call: Call[api.TagSAMLProviderCommand]) -> types.Nothing:
     """Tag a provider; keys are case-sensitive (IAM-GEN-061)."""
-    stored = _provider(call)
-    return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _provider(call))
 
 
 @handles(api.UntagSAMLProviderCommand)
 def untag_saml_provider(call: Call[api.UntagSAMLProviderCommand]) -> types.Nothing:
     """Remove tags from a provider."""
-    stored = _provider(call)
-    return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _provider(call))
 
 
 @handles(api.ListSAMLProviderTagsCommand)
 def list_saml_provider_tags(call: Call[api.ListSAMLProviderTagsCommand]) -> api.ListSAMLProviderTagsResponse:
     """The tags of a provider."""
-    tags, shown = holders.list_tags(call, _provider(call).record.tags)
+    tags, shown = list_tags(call, _provider(call).record.tags)
     return api.ListSAMLProviderTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)
