@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from locum import arn
@@ -15,6 +14,7 @@ from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.answers import change, moment, page
 from locum.server.iam.limits import check_quota
+from locum.server.pages import whole
 from locum.store.records import Stored
 
 __all__ = [
@@ -102,22 +102,16 @@ def delete_access_key(call: Call[api.DeleteAccessKeyCommand]) -> types.Nothing:
 def list_access_keys(call: Call[api.ListAccessKeysCommand]) -> api.ListAccessKeysResponse:
     """A user's keys without their secrets (IAM-KEY-004)."""
     owner, name = _owner(call)
-    keys = sorted((stored.record for stored in _keys(call, owner)), key=lambda each: each.id)
-
-    def entries(after: str) -> Iterator[tuple[str, types.AccessKeyMetadata]]:
-        for key in keys:
-            if key.id > after:
-                yield (
-                    key.id,
-                    types.AccessKeyMetadata(
-                        user_name=name,
-                        access_key_id=key.id,
-                        status="Active" if key.active else "Inactive",
-                        create_date=moment(key.created),
-                    ),
-                )
-
-    shown, paged = page(call, entries)
+    held = {
+        stored.record.id: types.AccessKeyMetadata(
+            user_name=name,
+            access_key_id=stored.record.id,
+            status="Active" if stored.record.active else "Inactive",
+            create_date=moment(stored.record.created),
+        )
+        for stored in _keys(call, owner)
+    }
+    shown, paged = page(call, whole(held.items()))
     return api.ListAccessKeysResponse(access_key_metadata=shown, is_truncated=paged.is_truncated, marker=paged.marker)
 
 

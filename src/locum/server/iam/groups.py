@@ -17,6 +17,7 @@ from locum.server.iam import holders
 from locum.server.iam.answers import change, moment, new_id, page
 from locum.server.iam.limits import check_quota
 from locum.server.iam.users import user_shown
+from locum.server.pages import whole
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -164,13 +165,7 @@ def remove_user_from_group(call: Call[api.RemoveUserFromGroupCommand]) -> types.
 def list_groups_for_user(call: Call[api.ListGroupsForUserCommand]) -> api.ListGroupsForUserResponse:
     """The groups that a user is in, ascending by name."""
     held = groups_of(call, holders.holder(call, User).record)
-
-    def entries(after: str) -> Iterator[tuple[str, types.Group]]:
-        for group in held:
-            if group.key[2] > after:
-                yield group.key[2], group_shown(call, group)
-
-    groups, shown = page(call, entries)
+    groups, shown = page(call, whole((group.key[2], group_shown(call, group)) for group in held))
     return api.ListGroupsForUserResponse(groups=groups, is_truncated=shown.is_truncated, marker=shown.marker)
 
 

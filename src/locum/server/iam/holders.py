@@ -21,6 +21,7 @@ from locum.server.handlers import Call
 from locum.server.iam import documents
 from locum.server.iam.answers import Page, change, page
 from locum.server.iam.limits import check_quota, most
+from locum.server.pages import whole
 from locum.store.records import Stored
 
 __all__ = [
@@ -124,8 +125,7 @@ def delete_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
 
 def inline_names(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[str, ...], Page]:
     """The names of the inline policies, ascending."""
-    names = sorted(holder(call, kind).record.inline)
-    return page(call, lambda after: ((name, name) for name in names if name > after))
+    return page(call, whole((name, name) for name in holder(call, kind).record.inline))
 
 
 def attach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
@@ -152,14 +152,14 @@ def detach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
 def attached(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[types.AttachedPolicy, ...], Page]:
     """The attached policies under a path prefix, in ascending order of their names."""
     prefix = call.command.path_prefix or "/"
-    held = sorted(
+    held = (
         # The account's own policy and AWS's may have one name; no name has a blank in it.
         (f"{name} {Arn.parse(policy).account}", types.AttachedPolicy(policy_name=name, policy_arn=policy))
         for policy in holder(call, kind).record.attached
         for path, name in (documents.path_and_name(policy),)
         if path.startswith(prefix)
     )
-    return page(call, lambda after: (entry for entry in held if entry[0] > after))
+    return page(call, whole(held))
 
 
 def put_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:

@@ -12,6 +12,7 @@ from locum.core.records import Role, User
 from locum.errors import InvalidInputException, LimitExceededException
 from locum.server.handlers import Call
 from locum.server.iam.answers import Page, change, page
+from locum.server.pages import whole
 from locum.store.records import Stored
 
 __all__ = ["list_tags", "merged_tags", "tag", "tags_of", "untag", "without_tags"]
@@ -72,8 +73,7 @@ def untag(call: Call[Any], stored: Stored[Any]) -> types.Nothing:
 
 def list_tags(call: Call[Any], tags: dict[str, str]) -> tuple[tuple[types.Tag, ...], Page]:
     """The tags of an entity in ascending order of their keys."""
-    held = sorted(((_position(tag.key), tag) for tag in tags_of(tags)), key=lambda entry: entry[0])
-    return page(call, lambda after: (entry for entry in held if entry[0] > after))
+    return page(call, whole((_position(tag.key), tag) for tag in tags_of(tags)))
 
 
 def _position(key: str) -> str:

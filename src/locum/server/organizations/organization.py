@@ -22,6 +22,7 @@ from locum.secret import Secret
 from locum.server.handlers import Call, handles
 from locum.server.organizations.answers import account_details, arn_in, moment, new_id, page, root_shown
 from locum.server.organizations.members import account_in, organization_managed, organization_of, organization_read
+from locum.server.pages import whole
 from locum.store.organizations import each_found
 from locum.store.records import Stored
 
@@ -153,16 +154,11 @@ def list_aws_service_access_for_organization(
 ) -> api.ListAWSServiceAccessForOrganizationResponse:
     """The services with trusted access, by name (ORG-020)."""
     services = _with_all_features(organization_read(call)).record.services
-
-    def entries(after: str) -> Iterator[tuple[str, types.EnabledServicePrincipal]]:
-        for name in sorted(services):
-            if name > after:
-                yield (
-                    name,
-                    types.EnabledServicePrincipal(service_principal=name, date_enabled=moment(services[name])),
-                )
-
-    shown, token = page(call, entries)
+    held = {
+        name: types.EnabledServicePrincipal(service_principal=name, date_enabled=moment(since))
+        for name, since in services.items()
+    }
+    shown, token = page(call, whole(held.items()))
     return api.ListAWSServiceAccessForOrganizationResponse(enabled_service_principals=shown, next_token=token)
 
 
@@ -254,14 +250,9 @@ def list_delegated_services_for_account(
     since = {service: each[account] for service, each in organization.delegated.items() if account in each}
     if not since:
         raise _not_registered()
-
-    def entries(after: str) -> Iterator[tuple[str, types.DelegatedService]]:
-        for name in sorted(since):
-            if name > after:
-                yield (
-                    name,
-                    types.DelegatedService(service_principal=name, delegation_enabled_date=moment(since[name])),
-                )
-
-    shown, token = page(call, entries)
+    held = {
+        name: types.DelegatedService(service_principal=name, delegation_enabled_date=moment(begun))
+        for name, begun in since.items()
+    }
+    shown, token = page(call, whole(held.items()))
     return api.ListDelegatedServicesForAccountResponse(delegated_services=shown, next_token=token)

@@ -24,6 +24,7 @@ from locum.server.handlers import Call, handles
 from locum.server.organizations.answers import merged_tags, new_id, page, tags_of, unit_shown
 from locum.server.organizations.members import find_place, most, organization_managed, organization_read
 from locum.server.organizations.targets import find_policy
+from locum.server.pages import whole
 from locum.store.organizations import each_found, units_above
 from locum.store.records import Stored
 
@@ -212,11 +213,5 @@ def untag_resource(call: Call[api.UntagResourceCommand]) -> types.Nothing:
 def list_tags_for_resource(call: Call[api.ListTagsForResourceCommand]) -> api.ListTagsForResourceResponse:
     """The tags of something in the organization, by key."""
     tags = _tagged(call, organization_read(call)).record.tags
-
-    def entries(after: str) -> Iterator[tuple[str, types.Tag]]:
-        for tag in sorted(tags_of(tags), key=lambda each: each.key):
-            if tag.key > after:
-                yield tag.key, tag
-
-    shown, token = page(call, entries)
+    shown, token = page(call, whole((tag.key, tag) for tag in tags_of(tags)))
     return api.ListTagsForResourceResponse(tags=shown, next_token=token)
