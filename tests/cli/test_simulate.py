@@ -449,7 +449,7 @@ def test_limits_are_shown_set_and_put_back(data: Path, capsys: pytest.CaptureFix
     }
     (changed,) = Simulated(*run(capsys, *limits, "PoliciesPerRole=25", "--json")).answers
     assert changed["limit"] == 25
-    (line,) = Simulated(*run(capsys, *limits, "PoliciesPerRole=default")).out.splitlines()[1:]
+    (line,) = run(capsys, *limits, "PoliciesPerRole=default").out.splitlines()[1:]
     assert line.split()[:4] == ["PoliciesPerRole", "10", "10", "25"]
     opened = open_data(Settings(data=data))
     with opened.store.snapshot() as rows:
