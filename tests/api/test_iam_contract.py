@@ -294,12 +294,47 @@ def test_violations_are_counted_joined_and_never_quote_the_value() -> None:
     )
     assert three == (
         "3 validation errors detected: "
-        "Value at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1; "
+        "Value at 'permissionsBoundary' failed to satisfy constraint: "
+        "Member must have length greater than or equal to 20; "
         "Value at 'maxSessionDuration' failed to satisfy constraint: "
         "Member must have value less than or equal to 43200; "
-        "Value at 'permissionsBoundary' failed to satisfy constraint: "
-        "Member must have length greater than or equal to 20"
+        "Value at 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 1"
     )
+
+
+@pytest.mark.facts("IAM-GEN-040", "IAM-GEN-042", "IAM-GEN-043")
+def test_several_broken_members_are_reported_as_aws_was_recorded() -> None:
+    provider, policy = refused(
+        oidc_providers.CreateOpenIDConnectProviderCommand(
+            url="b" * 256, thumbprint_list=("b" * 41,), client_id_list=("b" * 256,)
+        ),
+        login_profiles.UpdateAccountPasswordPolicyCommand(
+            minimum_password_length=129, password_reuse_prevention=25, max_password_age=1096
+        ),
+    )
+    assert provider == (
+        "3 validation errors detected: Value at 'clientIDList' failed to satisfy constraint: "
+        "Member must satisfy constraint: [Member must have length less than or equal to 255, "
+        "Member must have length greater than or equal to 1]; Value at 'thumbprintList' failed to satisfy constraint: "
+        "Member must satisfy constraint: [Member must have length less than or equal to 40, "
+        "Member must have length greater than or equal to 40]; Value at 'url' failed to satisfy constraint: "
+        "Member must have length less than or equal to 255"
+    )
+    assert policy == (
+        "3 validation errors detected: Value at 'minimumPasswordLength' failed to satisfy constraint: "
+        "Member must have value less than or equal to 128; Value at 'passwordReusePrevention' failed to satisfy "
+        "constraint: Member must have value less than or equal to 24; Value at 'maxPasswordAge' failed to satisfy "
+        "constraint: Member must have value less than or equal to 1095"
+    )
+
+
+@pytest.mark.facts("IAM-GEN-042", "IAM-GEN-043")
+def test_neither_a_member_nor_a_list_names_the_values_that_it_may_have() -> None:
+    kind, kinds = refused(
+        policies.ListPoliciesCommand(scope="Mine"), account.GetAccountAuthorizationDetailsCommand(filter=("Mine",))
+    )
+    assert kind.endswith("'scope' failed to satisfy constraint: Member must satisfy enum value set")
+    assert kinds.endswith("constraint: Member must satisfy constraint: [Member must satisfy enum value set]")
 
 
 @pytest.mark.facts("IAM-GEN-044", "IAM-GEN-045")
@@ -328,7 +363,7 @@ def test_characters_of_names_and_paths_are_checked_last_and_in_words_of_their_ow
 def test_a_path_begins_in_lower_case_and_counts_list_entries_from_one() -> None:
     tags = (types.Tag(key="good", value=""), types.Tag(key="k" * 129, value="v" * 257))
     found = violations(users.TagUserCommand(user_name="a", tags=tags))
-    assert [each.path for each in found] == ["tags.2.member.key", "tags.2.member.value"]
+    assert {each.path for each in found} == {"tags.2.member.key", "tags.2.member.value"}
     found = violations(users.GetUserCommand(user_name=""))
     assert {each.path for each in found} == {"userName"}
 

@@ -175,14 +175,13 @@ def test_only_what_differs_is_changed(full: Declaring) -> None:
 
 
 def test_what_an_entity_does_not_mention_it_does_not_have(full: Declaring) -> None:
-    assert (
-        full.in_account(f"users: {{alice: {{}}}}\nroles: {{deploy: {{path: /ops/, trust: {trust(OTHER)}}}}}").faults
-        == ()
-    )
+    bare = f"users: {{alice: {{}}}}\nroles: {{deploy: {{path: /ops/, trust: {trust(OTHER)}}}}}"
+    assert full.in_account(bare).faults == ()
     user, role = full.get(User, "alice"), full.get(Role, "deploy")
     assert (user.path, user.groups, user.inline, user.attached, user.boundary, user.tags) == ("/", (), {}, (), None, {})
-    assert (role.description, role.max_session_duration, role.boundary) == (None, 3600, None)
+    assert (role.description, role.max_session_duration, role.boundary) == ("", 3600, None)
     assert (role.inline, role.attached, role.tags) == ({}, (), {})
+    assert full.changed(full.in_account(bare)) == []
     assert full.get(Group, "people").inline != {}
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from locum.core.organization_records import Organization, OrgPolicy, OrgUnit
 from locum.core.records import Account
+from locum.server.declared.export import json_text
+from locum.server.declared.source import Number
 from locum.store.organizations import each_found
 from locum.store.records import Records
 
@@ -110,6 +112,23 @@ def test_what_was_written_describes_it_and_changes_nothing(full: Declaring) -> N
     assert other.yaml() == written
 
 
+@pytest.mark.parametrize(("type", "most"), [("service_control_policies", 10_240), ("resource_control_policies", 5_120)])
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_a_policy_that_just_fits_can_be_described(world: Declaring, type: str, most: int, form: str) -> None:
+    who = "" if type.startswith("service") else '"Principal":"*",'
+    start = '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["sts:*"],"Resource":["*"],'
+    document = f'{start}{who}"Condition":{{"StringEquals":{{"aws:PrincipalTag/t":["a","'
+    document += "x" * (most - len(document) - 6) + '"]}}}}'
+    assert len(document) == most
+    file = json_text({"locum": Number("1"), "organizations": {ACCOUNT: {type: {"long": {"document": document}}}}})
+    assert world.apply(file).faults == ()
+    written = world.yaml() if form == "yaml" else world.json()
+    assert world.changed(world.apply(written)) == []
+    other = Declaring()
+    assert other.apply(written).faults == ()
+    assert policies(other)["long"].content == document
+
+
 def test_members_move_policies_change_hands_and_settings_go(full: Declaring) -> None:
     text = (
         FILE.replace("scps: [FullAWSAccess, regions]", "scps: [more]")
@@ -182,7 +201,7 @@ def test_sections_that_are_not_there_are_left_alone(full: Declaring) -> None:
         (", RESOURCE_CONTROL_POLICY]", ", TAG_POLICY]", 8, "not available"),
         (f"document: {GUARD}", f"document: {DENY}", 16, "requirements of the specified policy type"),
         ("sso.amazonaws.com", "sso.example.com", 19, "unrecognized service principal"),
-        (f'["{OTHER}"]', f'["{ACCOUNT}"]', 18, "management account"),
+        (f'["{OTHER}"]', f'["{ACCOUNT}"]', 18, "master account"),
         (f"{{{THIRD}: ", f"{{{OTHER}: ", 32, "has a place in this organization already, at line 29"),
         (f"{{{THIRD}: ", "{000000000000: ", 32, "there is no account 000000000000"),
         (

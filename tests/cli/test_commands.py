@@ -76,8 +76,21 @@ def test_serve_has_an_option_for_every_setting_that_may_have_one(locum: Terminal
     assert "--config FILE" in out
 
 
-def test_version_is_the_result_alone(locum: Terminal) -> None:
-    assert locum("version") == (0, f"{__version__}\n", "")
+@pytest.mark.parametrize("asked", ["version", "--version"])
+def test_version_is_the_result_alone(locum: Terminal, asked: str) -> None:
+    assert locum(asked) == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_result_that_finds_no_room_is_a_failure() -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "locum", "version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "locum: the result cannot be written: No space left on device\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_kubectl_gets_what_it_takes_from_a_plugin(person: Person, asked: str | N
         (["presign-identity", "--cluster", "a\nb"], "printable ASCII"),
         (["verify-identity", "https://sts.amazonaws.com/", *CLUSTER], "everybody on this machine"),
         (["verify-identity", "@missing", *CLUSTER], "cannot be read"),
-        (["verify-identity", "@proof", *CLUSTER, "--max-age", "1000"], "max_age"),
+        (["verify-identity", "@proof", *CLUSTER, "--max-age", "1000"], "--max-age"),
     ],
 )
 def test_wrong_usage_of_proofs(person: Person, arguments: list[str], said: str) -> None:

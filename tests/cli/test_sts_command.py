@@ -288,6 +288,10 @@ def test_no_server_no_credentials_and_no_region_are_told_apart(person: Person) -
     status, out, err = person("whoami", "--endpoint-url", "http://127.0.0.1:9")
     assert (status, out) == (1, "")
     assert "hint: is the server running" in err
+    status, out, err = person("credentials", "serve", "--region", "eu-west-1", "--", "true")
+    assert (status, out) == (1, "")
+    assert "these credentials do not expire" in err
+    assert "hint" not in err
 
 
 def test_a_code_is_asked_for_where_a_device_is_named(root: Person, monkeypatch: pytest.MonkeyPatch) -> None:

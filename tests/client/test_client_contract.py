@@ -264,13 +264,13 @@ def test_input_is_validated_before_sending_with_every_violation_at_once() -> Non
     found = re.findall(r"at '([^']+)'", raised.value.message)
     tag = "tags.1.member"
     assert found == [
+        "tokenCode",
+        "durationSeconds",
         "roleArn",
         "roleSessionName",
-        "durationSeconds",
-        f"{tag}.key",
-        f"{tag}.key",
         f"{tag}.value",
-        "tokenCode",
+        f"{tag}.key",
+        f"{tag}.key",
     ]
     assert raised.value.message.startswith("7 validation errors detected: ")
     assert "12345x" not in raised.value.message
@@ -318,6 +318,16 @@ def test_a_list_may_be_given_where_a_tuple_is_declared() -> None:
     with pytest.raises(UnreadableResponse):
         far_end.play(calls().call(command))
     assert b"Tags.member.1.Key=k&Tags.member.1.Value=v" in far_end.sent[0].request.body
+
+
+@pytest.mark.parametrize("command", ["GetCallerIdentity", GetCallerIdentityCommand, None])
+def test_only_commands_are_sent(command: Any) -> None:
+    with pytest.raises(TypeError, match="is no command, such as"):
+        FarEnd(GOOD).play(calls().call(command))
+
+
+def test_none_is_no_middleware() -> None:
+    assert FarEnd(GOOD).play(calls().call(GetCallerIdentityCommand(), {"middleware": None})) == ME  # type: ignore[arg-type]
 
 
 def test_only_operations_of_sts_are_sent() -> None:

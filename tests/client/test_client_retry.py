@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import warnings
 from typing import Any, Final
 from unittest.mock import Mock
 
@@ -234,6 +237,20 @@ def test_a_retry_after_a_timeout_costs_more() -> None:
     for _ in range(10):
         quota.give_back(5)
     assert quota.left == Quota.CAPACITY
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_locks_that_a_thread_held_at_a_fork_are_free_in_the_child() -> None:
+    quota, pace = Quota(), Pace()
+    with quota._lock, pace._lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+        if not child:
+            signal.alarm(10)
+            quota.give_back(0)
+            pace.wait(0.0)
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 class TheirClock:

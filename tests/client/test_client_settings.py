@@ -157,6 +157,15 @@ def test_an_old_region_has_its_own_endpoint_unless_the_global_one_is_asked_for(
     assert settings(HERE | environment, files).endpoint().url == url
 
 
+@pytest.mark.parametrize("region", ["fips-us-gov-west-1", "us-gov-west-1-fips", "fips-eu-west-1", "eu-west-1-fips"])
+def test_a_region_of_old_that_says_fips_is_read_as_botocore_reads_it(region: str) -> None:
+    theirs = botocore.session.Session().create_client(
+        "sts", region_name=region, aws_access_key_id="AKIA", aws_secret_access_key="x"
+    )
+    for ours in (settings({"AWS_REGION": region}).endpoint(), settings(HERE).endpoint(region)):
+        assert (ours.url, ours.signing_region) == (theirs.meta.endpoint_url, theirs.meta.region_name)
+
+
 @pytest.mark.parametrize(
     ("environment", "files", "options", "said"),
     [
@@ -167,8 +176,9 @@ def test_an_old_region_has_its_own_endpoint_unless_the_global_one_is_asked_for(
         (HERE | {"AWS_MAX_ATTEMPTS": "many"}, "", {}, "AWS_MAX_ATTEMPTS: 'many': write a number"),
         (HERE | {"AWS_RETRY_MODE": "eager"}, "", {}, "AWS_RETRY_MODE: 'eager': write legacy or standard or adaptive"),
         (HERE, "", {"retry_mode": "eager"}, "retry_mode: 'eager' is not one of"),
-        (HERE, "", {"max_attempts": -1}, "max_attempts: at least"),
-        (HERE, "", {"max_attempts": 0}, "max_attempts: at least"),
+        (HERE, "", {"max_attempts": -1}, "max_attempts: -1 is not a number from 1 on"),
+        (HERE, "", {"max_attempts": 0}, "max_attempts: 0 is not a number from 1 on"),
+        (HERE, "", {"max_attempts": "3"}, "max_attempts: '3' is not a number from 1 on"),
         (HERE, "", {"read_timeout": 0}, "read_timeout: 0 is not a number of seconds above zero"),
         (HERE, "", {"timeout": "5"}, "timeout: '5' is not a number"),
         (HERE, "", {"proxies": {"ftp": "http://p"}}, "proxies: 'ftp' is not one of http, https"),

@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ import pytest
 from locum.client import STSClient
 from locum.client.connections import Connections
 from locum.client.effects import Send
-from locum.client.failures import ConnectionFailure
+from locum.client.failures import AnswerTooLarge, ClientFailure, ConnectionFailure, TimedOut
 from locum.client.proxied import Proxied
+from locum.errors import AccessDenied
 from locum.http import Request
 
-from .far_end import GOOD, KEYS, ME, listening, raw, received, says
+from .far_end import GOOD, KEYS, ME, listening, raw, received, refusal, says
 
 
 def client(url: str) -> STSClient:
@@ -34,11 +36,11 @@ def test_a_client_that_nobody_closed_leaves_no_open_socket() -> None:
     with listening([keeps]) as url:
         forgotten = client(url)
         assert forgotten.get_caller_identity() == ME
-        (connections,) = forgotten._driver._pools.values()
-        assert isinstance(connections, Connections)
-        (kept,) = [connection.sock for connection in connections._idle]
+        (pool,) = forgotten._driver._pools.values()
+        assert isinstance(pool, Connections)
+        (kept,) = [connection.sock for connection in pool._idle]
         assert kept.fileno() >= 0
-        del forgotten, connections
+        del forgotten, pool
         gc.collect()
         assert kept.fileno() == -1
 
@@ -46,12 +48,132 @@ def test_a_client_that_nobody_closed_leaves_no_open_socket() -> None:
 @pytest.mark.parametrize("headers", [(("x-note", "a-secret\r\nx: y"),), (("x-note", "a-secret\u2028"),)])
 def test_what_cannot_be_written_down_is_not_sent_and_not_quoted(headers: tuple[tuple[str, str], ...]) -> None:
     with listening([says(raw(GOOD))]) as url:
-        connections = Connections(url, None, 1)
+        pool = Connections(url, None, 1)
         with pytest.raises(ConnectionFailure) as raised:
-            connections.exchange(Send(origin=url, request=Request("GET", "/", "", headers)))
+            pool.exchange(Send(origin=url, request=Request("GET", "/", "", headers)))
     assert "a-secret" not in str(raised.value)
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+HINT = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def test_an_interim_answer_is_not_the_answer() -> None:
+    """Were it one, the answer itself would be taken for that of the next request."""
+
+    def hints(connection: Any) -> None:
+        while received(connection):
+            connection.sendall(HINT + b"HTTP/1.1 100 Continue\r\n\r\n" + HINT + raw(GOOD))
+
+    with listening([hints]) as url, client(url) as asking:
+        assert [asking.get_caller_identity() for _ in range(3)] == [ME] * 3
+        (pool,) = asking._driver._pools.values()
+        assert isinstance(pool, Connections)
+        assert len(pool._idle) == 1
+
+
+def test_an_interim_answer_through_a_proxy_is_a_broken_connection() -> None:
+    seen = []
+
+    def hints_once(connection: Any) -> None:
+        while received(connection):
+            seen.append(connection.getpeername())
+            connection.sendall((HINT if len(seen) == 1 else b"") + raw(GOOD))
+
+    with listening([hints_once]) as url:
+        proxy = Proxied(url, None, 1)
+        send = Send(origin="http://sts.example.com", request=Request("GET", "/", "", ()))
+        with pytest.raises(ConnectionFailure, match="interim answer"):
+            proxy.exchange(send)
+        assert proxy.exchange(send).status == 200
+        proxy.close()
+    assert len(set(seen)) == 2
+
+
+@pytest.mark.parametrize("surplus", [raw(refusal(AccessDenied("for somebody else"))), b"?"], ids=["answer", "byte"])
+def test_what_nobody_asked_for_is_nobodys_answer(surplus: bytes) -> None:
+    seen = []
+
+    def says_more(connection: Any) -> None:
+        while received(connection):
+            seen.append(connection.getpeername())
+            connection.sendall(raw(GOOD) + surplus)
+
+    with listening([says_more]) as url, client(url) as asking:
+        assert [asking.get_caller_identity() for _ in range(3)] == [ME] * 3
+    assert len(set(seen)) == 3
+
+
+@pytest.mark.parametrize(
+    ("begun", "again", "failure"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", AnswerTooLarge),
+        (b"", HINT, AnswerTooLarge),
+        (CHUNKED + b"-1\r\n", b"x" * 100, AnswerTooLarge),
+        (CHUNKED + b"0\r\n", b"trailer: x\r\n", AnswerTooLarge),
+        (CHUNKED, b"1\r\nx\r\n", AnswerTooLarge),
+        (CHUNKED + b"-5\r\n", b"x" * 100, ConnectionFailure),
+        (CHUNKED + b"five\r\n", b"x" * 100, ConnectionFailure),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"x" * 100, ConnectionFailure),
+    ],
+)
+def test_an_answer_without_end_ends(begun: bytes, again: bytes, failure: type[ClientFailure]) -> None:
+    def endless(connection: Any) -> None:
+        received(connection)
+        connection.sendall(begun)
+        while True:
+            connection.sendall(again * 100)
+
+    with listening([endless]) as url:
+        pool = Connections(url, None, 1)
+        with pytest.raises(failure) as raised:
+            pool.exchange(Send(origin=url, request=Request("GET", "/", "", ()), most=1000))
+        assert type(raised.value) is failure
+        assert "cannot be written" not in str(raised.value)
+        assert not pool._idle
+
+
+def test_many_addresses_take_no_longer_than_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, asked = [0.0], []
+
+    class Unreachable:
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def settimeout(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def connect(self, address: Any) -> None:
+            asked.append((address, self.seconds))
+            clock[0] += self.seconds
+            raise TimeoutError
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("locum.client.connections.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("locum.client.connections.socket.socket", Unreachable)
+    monkeypatch.setattr(
+        "locum.client.connections.socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", n) for n in range(9)]
+    )
+    with pytest.raises(TimedOut):
+        Connections("http://sts.example.com", None, 1).exchange(
+            Send(origin="", request=Request("GET", "/", "", ()), connect=2.0, total=5.0)
+        )
+    assert asked == [(0, 2.0), (1, 2.0), (2, 1.0)]
+
+
+def test_a_lock_that_was_held_at_a_fork_is_nobodys_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening([says(raw(GOOD))]) as url, client(url) as asking:
+        asking._driver._lock.acquire()
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(asking.get_caller_identity()), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert answers == [ME]
 
 
 def test_a_proxy_that_is_asked_over_tls_has_to_be_trusted_in_the_same_way() -> None:

@@ -531,3 +531,18 @@ def test_real_metadata_that_stays_silent_is_given_up() -> None:
                 Blocking().run(Metadata(url, 0.05).resolve())
         finally:
             done.set()
+
+
+def test_a_secret_that_was_given_as_plain_text_does_not_print() -> None:
+    given: Any = Credentials("ASIA1", "hush", "psst")  # type: ignore[arg-type]
+    assert given == Credentials("ASIA1", Secret("hush"), Secret("psst"))
+    assert "hush" not in repr(given)
+    assert "psst" not in repr(given)
+
+
+def test_a_version_is_the_number_one_however_json_writes_it() -> None:
+    for version in (1, 1.0):
+        assert read_document(document(WRITTEN, Version=version), "program", process=True).access_key_id == "ASIA1"
+    for other in (1.5, "1", True, ...):
+        with pytest.raises(CredentialsFailure, match="Version"):
+            read_document(document(WRITTEN, Version=other), "program", process=True)

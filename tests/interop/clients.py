@@ -155,12 +155,12 @@ class Node:
 
 
 class AwsCli:
-    """The AWS CLI with an empty home; its process is kept for :meth:`call`, and a new one for each :meth:`run`."""
+    """The AWS CLI with an empty home: ``program`` is the executable."""
 
-    def __init__(self, place: Place, home: Path) -> None:
+    def __init__(self, place: Place, home: Path, program: Path) -> None:
         self._place = place
         self._home = home
-        self._process: subprocess.Popen[str] | None = None
+        self.program: Final = program
 
     def environment(self, who: Credentials | None = None) -> dict[str, str]:
         """The whole environment of a call, with credentials where they are given."""
@@ -179,7 +179,7 @@ class AwsCli:
     def run(self, *arguments: str, who: Credentials | None = None, more: Mapping[str, str] | None = None) -> str:
         """What the program ``aws …`` prints; :class:`Refused` where it reports an error.  ``more`` is environment."""
         done = subprocess.run(
-            [str(CLI), *arguments],
+            [str(self.program), *arguments],
             env=self.environment(who) | dict(more or {}),
             capture_output=True,
             check=False,
@@ -196,17 +196,9 @@ class AwsCli:
             for part in (f"--{xform_name(name, '-')}", value if isinstance(value, str) else json.dumps(value))
         ]
         command = [service, xform_name(operation, "-"), "--output", "json", *options]
-        if self._process is None:
-            self._process = _program([sys.executable, "cli_runner.py"])
-        outcome = _ask(self._process, {"arguments": command, "environment": self.environment(who)})
-        printed = _printed(outcome["status"], outcome["out"], outcome["err"])
+        printed = self.run(*command, who=who)
         answer: dict[str, Any] = json.loads(printed) if printed.strip() else {}
         return answer
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            _end(self._process)
 
 
 def _program(command: list[str]) -> subprocess.Popen[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.interop import aws_program
 from tests.interop.clients import AwsCli, Boto3, Node, Place
 from tests.interop.world import Account, World
 
@@ -40,11 +42,15 @@ def node(place: Place) -> Iterator[Node]:
     client.close()
 
 
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with aws_program.install(tmp_path_factory.mktemp("aws")) as program:
+        yield program
+
+
 @pytest.fixture(scope="module")
-def cli(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsCli]:
-    client = AwsCli(place, tmp_path_factory.mktemp("home"))
-    yield client
-    client.close()
+def cli(place: Place, aws: Path, tmp_path_factory: pytest.TempPathFactory) -> AwsCli:
+    return AwsCli(place, tmp_path_factory.mktemp("home"), aws)
 
 
 @pytest.fixture(scope="module")

@@ -180,6 +180,9 @@ def test_a_change_is_told_by_check_mode_made_once_and_then_there(
     assert (role["MaxSessionDuration"], role["Description"]) == (3_600, "Rolls back")
     arn = f"arn:aws:iam::{own.id}:policy/rollout/releases"
     assert own.iam("GetPolicy", PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v2"
+    emptied = other | {"description": ""}
+    assert changed(play("site.yml", "--tags", "changing", **emptied)) == ["role"]
+    assert changed(play("site.yml", "--tags", "changing", **emptied)) == []
 
 
 def test_the_modules_that_read_tell_what_there_is(own: Account, play: Play, written: dict[str, Any]) -> None:

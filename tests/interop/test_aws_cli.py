@@ -8,12 +8,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.interop.clients import CLI, TIMEOUT, AwsCli, Refused
+from tests.interop.clients import CLI, TIMEOUT, AwsCli, Place, Refused
 from tests.interop.world import Account, Person, Role, allow, policy, trusts
 
 pytestmark = pytest.mark.xdist_group("interop-aws-cli")
 
 OWNER_ONLY = 0o600
+
+
+@pytest.fixture(scope="module")
+def cli(place: Place, tmp_path_factory: pytest.TempPathFactory) -> AwsCli:
+    """The installed program itself, from its start."""
+    return AwsCli(place, tmp_path_factory.mktemp("home"), CLI)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.interop.clients import CLI, AwsCli
+from tests.interop.clients import AwsCli
 from tests.interop.world import Account, World, allow, policy, trusts
 
 from locum.testing import Credentials, RunningServer
@@ -27,7 +27,7 @@ class Shell:
 
     def __init__(self, cli: AwsCli, account: Account, folder: Path) -> None:
         self._environment = cli.environment(account.user(allow("*"), UserName="admin").key)
-        self._environment["PATH"] = f"{CLI.parent}:{os.environ['PATH']}"
+        self._environment["PATH"] = f"{cli.program.parent}:{os.environ['PATH']}"
         self._folder = folder
         documents = {
             "invoices": policy(allow("s3:GetObject", on="arn:aws:s3:::invoices/*")),

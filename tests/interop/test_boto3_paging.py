@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,29 +23,29 @@ pytestmark = pytest.mark.xdist_group("interop-boto3-paging")
 MANY: Final = 1_050
 """More than the largest page, which has 1,000 entries."""
 GROUPS: Final = 320
-LIMITS: Final = {"RolesPerAccount": 10_000, "InstanceProfilesPerAccount": 10_000, "GroupsPerAccount": 500}
+LIMITS: Final = {
+    "RolesPerAccount": 10_000,
+    "InstanceProfilesPerAccount": 10_000,
+    "GroupsPerAccount": 500,
+    "AccountsPerOrganization": 100,
+}
 DOCUMENT: Final = policy(allow("s3:GetObject"))
 TAGS: Final = [{"Key": f"key{number:02d}", "Value": str(number)} for number in range(50)]
 
 
 @pytest.fixture(scope="module")
-def crowd() -> Iterator[RunningServer]:
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(on_disk=True, iam_requests_per_second=0) as server:
-        raise_limits(server, LIMITS)
-        fill(server)
+        file = tmp_path_factory.mktemp("crowd") / "crowd.json"
+        file.write_text(json.dumps({"locum": 1, "accounts": {server.account_id: everybody(server.account_id)}}))
+        subprocess.run(
+            [sys.executable, "-m", "locum", "apply", str(file), "--yes"],
+            env={**os.environ, "LOCUM_DATA": str(server.audit_path.parent)},
+            capture_output=True,
+            check=True,
+            timeout=TIMEOUT,
+        )
         yield server
-
-
-def raise_limits(server: RunningServer, limits: dict[str, int]) -> None:
-    """What an operator does, beside the running server."""
-    subprocess.run(
-        [sys.executable, "-m", "locum", "account", "limits", server.account_id]
-        + [f"{name}={value}" for name, value in limits.items()],
-        env={**os.environ, "LOCUM_DATA": str(server.audit_path.parent)},
-        capture_output=True,
-        check=True,
-        timeout=TIMEOUT,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -59,23 +60,24 @@ def name_of(number: int) -> str:
     return f"{'nN'[number % 2]}ame-{number:04d}"
 
 
-def fill(server: RunningServer) -> None:
-    iam = boto3.client("iam", config=PLAIN, **server.boto3_arguments())
-    trust = policy(trusts(server.account_id))
-    iam.create_group(GroupName="everyone")
-    iam.create_policy(PolicyName="shared", PolicyDocument=DOCUMENT)
-    shared = f"arn:aws:iam::{server.account_id}:policy/shared"
-    for number in range(MANY):
-        name, path = name_of(number), f"/part{number % 3}/"
-        iam.create_user(UserName=name, Path=path)
-        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trust)
-        iam.create_policy(PolicyName=name, Path=path, PolicyDocument=DOCUMENT)
-        iam.create_instance_profile(InstanceProfileName=name, Path=path)
-        if number < GROUPS - 1:
-            iam.add_user_to_group(GroupName="everyone", UserName=name)
-            iam.attach_role_policy(RoleName=name, PolicyArn=shared)
-            iam.create_group(GroupName=name, Path=path)
-    iam.close()
+def everybody(account: str) -> dict[str, Any]:
+    """The account as ``locum apply`` reads it."""
+    shared = f"arn:aws:iam::{account}:policy/shared"
+    document, trust = json.loads(DOCUMENT), json.loads(policy(trusts(account)))
+    places = {name_of(number): {"path": f"/part{number % 3}/"} for number in range(MANY)}
+    few = list(places)[: GROUPS - 1]
+    return {
+        "limits": LIMITS,
+        "groups": {"everyone": {}} | {name: places[name] for name in few},
+        "policies": {"shared": {"document": document}}
+        | {name: place | {"document": document} for name, place in places.items()},
+        "users": {name: place | {"groups": ["everyone"] if name in few else []} for name, place in places.items()},
+        "roles": {
+            name: place | {"trust": trust, "attached": [shared] if name in few else []}
+            for name, place in places.items()
+        },
+        "instance_profiles": places,
+    }
 
 
 def names(count: int = MANY, *others: str) -> list[str]:
@@ -260,7 +262,6 @@ def test_a_waiter_sees_an_entity_that_is_made_meanwhile_and_gives_up_on_one_that
 
 @pytest.mark.facts("ORG-GEN-002")
 def test_the_paginators_of_organizations_find_every_unit_and_account_once(crowd: RunningServer) -> None:
-    raise_limits(crowd, {"AccountsPerOrganization": 100})
     organizations = boto3.client("organizations", config=PLAIN, **crowd.boto3_arguments())
     organizations.create_organization(FeatureSet="ALL")
     (root,) = organizations.list_roots()["Roots"]

@@ -113,6 +113,22 @@ ERRORS = [
         fact("POL-VA-013"),
     ),
     (
+        one(Resource=["*", "arn:aws:iam:us-east-1:111122223333:root"]),
+        INLINE,
+        "invalid-resource",
+        "Statement[0].Resource[1]",
+        "IAM resource arn:aws:iam:us-east-1:111122223333:root cannot contain region information.",
+        fact("POL-VA-023"),
+    ),
+    (
+        one(Resource="arn:aws:s3:us-east-1::bucket"),
+        INLINE,
+        "invalid-resource",
+        "Statement[0].Resource",
+        "Resource arn:aws:s3:us-east-1::bucket can not contain region information.",
+        fact("POL-VA-024"),
+    ),
+    (
         one(Action=["s3:GetObject", "GetObject"]),
         INLINE,
         "invalid-action",

@@ -107,12 +107,12 @@ IDENTITY = [
     (one(Resource="arn:aws:s*:::x"), REGEX_VENDOR, fact("POL-VA-022", "POL-RS-002")),
     (
         one(Resource="arn:aws:iam:us-east-1:111122223333:root"),
-        "IAM resource ARN cannot contain region information.",
+        "IAM resource arn:aws:iam:us-east-1:111122223333:root cannot contain region information.",
         fact("POL-VA-023", "POL-RS-014"),
     ),
     (
         one(Resource="arn:aws:s3:us-east-1::bucket"),
-        "Resource ARN can not contain region information.",
+        "Resource arn:aws:s3:us-east-1::bucket can not contain region information.",
         fact("POL-VA-024", "POL-RS-014"),
     ),
     (one(Resource="arn:aws:iam::111122223333:thing/x"), IAM_KIND, fact("POL-VA-025", "POL-RS-014")),

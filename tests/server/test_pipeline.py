@@ -452,7 +452,7 @@ def test_two_operations_cannot_be_denied_and_others_can(world: World) -> None:
     refused = error(world, world.request(users.ListUsersCommand(), alice))
     assert refused.message == (
         f"User: arn:aws:iam::{ACCOUNT}:user/alice is not authorized to perform: iam:ListUsers "
-        "with an explicit deny in an identity-based policy"
+        f"on resource: arn:aws:iam::{ACCOUNT}:user/ with an explicit deny in an identity-based policy"
     )
 
 

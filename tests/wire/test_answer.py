@@ -29,6 +29,7 @@ from locum.api.sts import (
 from locum.errors import (
     ERRORS,
     AccessDenied,
+    CredentialReportNotPresentException,
     InternalFailure,
     InvalidIdentityTokenException,
     ServiceException,
@@ -166,6 +167,13 @@ def test_an_error_is_laid_out_as_aws_does() -> None:
     assert status == 500
     assert b"<Type>Receiver</Type>" in body
     assert b'xmlns="https://iam.amazonaws.com/doc/2010-05-08/"' in body
+
+
+@pytest.mark.facts("IAM-ACC-006")
+def test_an_error_without_text_has_no_element_for_it() -> None:
+    _, _, body = encode_error(CredentialReportNotPresentException(), IAM, REQUEST_ID)
+    assert b"Message" not in body
+    assert decode_error(410, body).message == ""
 
 
 @pytest.mark.facts("STS-W-024")

@@ -227,8 +227,14 @@ def test_a_broken_limit_is_told_with_its_reason(
 ) -> None:
     with pytest.raises(InvalidInputException) as raised:
         aws_json.decode_command(command_type, json.dumps(given_).encode())
-    assert raised.value.details == {"Reason": reason}
-    assert "validation error" in raised.value.message
+    misfit = reason == "INVALID_PATTERN"
+    assert raised.value.message == (
+        "You provided a value that does not match the required pattern."
+        if misfit
+        else "You specified an invalid value."
+    )
+    assert raised.value.details["Reason"] == reason
+    assert " detected: " in raised.value.details["Violations"]
 
 
 def test_an_address_that_takes_long_to_refuse_is_refused_soon() -> None:

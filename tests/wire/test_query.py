@@ -380,9 +380,9 @@ def test_a_map_has_each_key_once() -> None:
         (
             AssumeRoleCommand,
             REQUEST | {"RoleSessionName": "n", "DurationSeconds": "1"},
-            "2 validation errors detected: Value 'n' at 'roleSessionName' failed to satisfy constraint: "
-            "Member must have length greater than or equal to 2; Value '1' at 'durationSeconds' failed to satisfy "
-            "constraint: Member must have value greater than or equal to 900",
+            "2 validation errors detected: Value '1' at 'durationSeconds' failed to satisfy constraint: "
+            "Member must have value greater than or equal to 900; Value 'n' at 'roleSessionName' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 2",
         ),
     ],
 )
@@ -551,10 +551,8 @@ def test_iam_does_not_quote_values() -> None:
         f"Member must satisfy regular expression pattern: {KEY_PATTERN}, Member must not be null]"
     )
     several = refused(IAM_COMMANDS["ListPolicies"], {"Scope": "Some", "MaxItems": "1001", "Marker": ""})
-    assert several.startswith(
-        "4 validation errors detected: Value at 'scope' failed to satisfy constraint: "
-        "Member must satisfy enum value set; "
-    )
+    assert several.startswith("4 validation errors detected: ")
+    assert several.endswith("; Value at 'scope' failed to satisfy constraint: Member must satisfy enum value set")
     assert (
         "Value at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000" in several
     )

@@ -7,11 +7,15 @@ when the command is run, so that ``locum --help`` is quick.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import click
+
+from locum import __version__
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -85,6 +89,7 @@ class _Unknown(click.UsageError):
         self.hint = hint
 
 
+@click.version_option(__version__, message="%(version)s")
 @click.group(cls=_Overview, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
     """A Security Token Service of your own: temporary, limited credentials, wire-compatible with AWS STS and IAM."""
@@ -111,6 +116,12 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         # Whoever read the result has seen enough of it.
         sys.stderr.close()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain(f"the result cannot be written: {error.strerror}")
+        # What is left of it must not be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         from locum.cli.caller import report_call
         from locum.cli.report import report

@@ -53,7 +53,7 @@ def report_call(error: Exception) -> int | None:
 
     3 where access or a proof is denied, 2 where nothing was sent because set-up or input make no sense, else 1.
     """
-    from locum.client.failures import ClientFailure, ConfigurationFailure, ConnectionFailure, CredentialsFailure
+    from locum.client.failures import ClientFailure, ConfigurationFailure, ConnectionFailure, NoCredentials
     from locum.client.identity import IdentityRefused
     from locum.errors import AccessDenied, ExpiredToken, ServiceException, ValidationError
 
@@ -74,7 +74,7 @@ def report_call(error: Exception) -> int | None:
         return DENIED
     if isinstance(error, ConnectionFailure):
         hint = "is the server running, and --endpoint-url or AWS_ENDPOINT_URL_STS the right one?"
-    elif isinstance(error, CredentialsFailure):
+    elif isinstance(error, NoCredentials):
         hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
     else:
         hint = ""

@@ -96,7 +96,12 @@ def _version() -> str:
 @click.argument("proof", metavar="@FILE|-", default="-")
 @_audience_options
 @click.option(
-    "--max-age", type=float, default=900, show_default=True, metavar="SECONDS", help="Signed at most so long ago."
+    "--max-age",
+    type=click.FloatRange(0, 900, min_open=True),
+    default=900,
+    show_default=True,
+    metavar="SECONDS",
+    help="Signed at most so long ago.",
 )
 @client_options
 @as_json

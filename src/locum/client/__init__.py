@@ -123,8 +123,8 @@ class _Operations:
 
 def _joined(first: CallOptions, then: CallOptions) -> CallOptions:
     joined = {**first, **then}
-    if "middleware" in first and "middleware" in then:
-        joined["middleware"] = (*first["middleware"], *then["middleware"])
+    if "middleware" in joined:
+        joined["middleware"] = (*(first.get("middleware") or ()), *(then.get("middleware") or ()))
     return cast("CallOptions", joined)
 
 

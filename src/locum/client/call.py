@@ -98,7 +98,7 @@ class _OneCall:
         self._endpoint = settings.endpoint(options.get("region"))
         self._region = options.get("region") or settings.region or self._endpoint.signing_region
         self._credentials = options.get("credentials") or calls.credentials
-        self._middleware = (*calls.middleware, *options.get("middleware", ()))
+        self._middleware = (*calls.middleware, *(options.get("middleware") or ()))
         self._timeout = seconds("timeout", options.get("timeout", settings.timeout))
         self._deadline: float | None = None
         self._invocation = ""
@@ -107,6 +107,8 @@ class _OneCall:
         self._getting_credentials = False
 
     def run(self, command: Command[Any]) -> Flow[Shape]:
+        if not isinstance(command, Command):
+            raise TypeError(f"{command!r} is no command, such as GetCallerIdentityCommand()")
         if command.operation.service is not STS:
             raise TypeError(f"{command.operation.name} is not an operation of STS")
         if self._timeout is not None:

@@ -31,31 +31,28 @@ class EndpointError(ValueError):
 
 
 class Partition(NamedTuple):
-    """A partition: which regions are its own, and what its host names end with (STS-EP-T01…T08)."""
+    """A partition: which regions are its own, and what its host names end with (STS-EP-T01…T08).
+
+    ``regions`` is a pattern, compiled when it is first needed: with an endpoint of one's own it never is.
+    """
 
     name: str
-    regions: re.Pattern[str]
+    regions: str
     suffix: str
     dual_stack_suffix: str
     fips_prefix: str = "sts-fips"
 
 
-def _partition(
-    name: str, regions: str, suffix: str, dual_stack_suffix: str, fips_prefix: str = "sts-fips"
-) -> Partition:
-    return Partition(name, re.compile(rf"(?:{regions}|{name}-global)\Z"), suffix, dual_stack_suffix, fips_prefix)
-
-
 PARTITIONS: Final = (
-    _partition("aws", r"(?:us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", "amazonaws.com", "api.aws"),
-    _partition("aws-cn", r"cn-\w+-\d+", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    _partition("aws-eusc", r"eusc-de-\w+-\d+", "amazonaws.eu", "api.amazonwebservices.eu"),
-    _partition("aws-iso", r"us-iso-\w+-\d+", "c2s.ic.gov", "api.aws.ic.gov"),
-    _partition("aws-iso-b", r"us-isob-\w+-\d+", "sc2s.sgov.gov", "api.aws.scloud"),
-    _partition("aws-iso-e", r"eu-isoe-\w+-\d+", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    _partition("aws-iso-f", r"us-isof-\w+-\d+", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    Partition("aws", r"(?:us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", "amazonaws.com", "api.aws"),
+    Partition("aws-cn", r"cn-\w+-\d+", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    Partition("aws-eusc", r"eusc-de-\w+-\d+", "amazonaws.eu", "api.amazonwebservices.eu"),
+    Partition("aws-iso", r"us-iso-\w+-\d+", "c2s.ic.gov", "api.aws.ic.gov"),
+    Partition("aws-iso-b", r"us-isob-\w+-\d+", "sc2s.sgov.gov", "api.aws.scloud"),
+    Partition("aws-iso-e", r"eu-isoe-\w+-\d+", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    Partition("aws-iso-f", r"us-isof-\w+-\d+", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
     # The plain host names of this partition meet FIPS already (STS-EP-006).
-    _partition("aws-us-gov", r"us-gov-\w+-\d+", "amazonaws.com", "api.aws", "sts"),
+    Partition("aws-us-gov", r"us-gov-\w+-\d+", "amazonaws.com", "api.aws", "sts"),
 )
 """Every partition; all of them support FIPS and dual stack (STS-EP-009)."""
 
@@ -70,7 +67,10 @@ class Endpoint(NamedTuple):
 
 def partition_of(region: str) -> Partition:
     """The partition of a region; one that nobody has heard of belongs to ``aws``."""
-    return next((each for each in PARTITIONS if each.regions.match(region)), PARTITIONS[0])
+    return next(
+        (each for each in PARTITIONS if region == f"{each.name}-global" or re.fullmatch(each.regions, region)),
+        PARTITIONS[0],
+    )
 
 
 def resolve(

@@ -14,6 +14,7 @@ __all__ = [
     "ConfigurationFailure",
     "ConnectionFailure",
     "CredentialsFailure",
+    "NoCredentials",
     "RunFailed",
     "TimedOut",
     "UnreadableResponse",
@@ -68,6 +69,10 @@ class ConfigurationFailure(ClientFailure):
 
 class CredentialsFailure(ClientFailure):
     """There are no credentials to sign with, or they could not be got."""
+
+
+class NoCredentials(CredentialsFailure):
+    """None of the places where credentials are looked for has any; the message names them."""
 
 
 class RunFailed(ClientFailure):

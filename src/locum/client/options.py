@@ -177,6 +177,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def _endpoint(
     region: str | None, fips: bool, dual_stack: bool, global_endpoint: bool, url: str | None
 ) -> endpoints.Endpoint:
+    if region is not None:
+        # Names from before there was a setting for it, which all SDKs still take: fips-us-east-1, us-east-1-fips.
+        real = region.removeprefix("fips-").removesuffix("-fips")
+        region, fips = real, fips or real != region
     try:
         return endpoints.resolve(
             region, fips=fips, dual_stack=dual_stack, global_endpoint=global_endpoint, endpoint_url=url
@@ -204,8 +208,10 @@ def configure(options: ClientOptions, environment: Mapping[str, str]) -> Flow[Se
         raise ConfigurationFailure(f"retry_mode: {retry_mode!r} is not one of {', '.join(MODES)}")
     mode = MODES[retry_mode]
     max_attempts = mode.attempts if found["max_attempts"] is None else found["max_attempts"]
-    if max_attempts < 1:
-        raise ConfigurationFailure("max_attempts: at least the first attempt is made, so write 1 or more")
+    if not isinstance(max_attempts, int) or max_attempts < 1:
+        raise ConfigurationFailure(
+            f"max_attempts: {max_attempts!r} is not a number from 1 on; the first attempt counts too"
+        )
     proxies = given.get("proxies")
     settings = Settings(
         region=found["region"],

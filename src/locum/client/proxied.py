@@ -53,6 +53,9 @@ class Proxied:
                 timeout=urllib3.Timeout(connect=effect.connect, read=effect.read, total=effect.total),
             )
             try:
+                if 100 <= answer.status < 200:
+                    # The answer itself is still to come, and would be taken for that of the next request.
+                    raise ConnectionFailure(f"{effect.origin}: an interim answer came in place of the answer")
                 body = _body(answer, effect, deadline)
             except BaseException:
                 answer.close()

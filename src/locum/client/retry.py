@@ -6,8 +6,10 @@ All state is a few numbers behind a lock that is never held while waiting; time 
 from __future__ import annotations
 
 import math
+import os
 import threading
-from typing import Final, Literal
+import weakref
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -96,6 +98,7 @@ class Quota:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._left = self.CAPACITY
+        _living.add(self)
 
     @property
     def left(self) -> int:
@@ -142,6 +145,7 @@ class Pace:
         self._window: float | None = None
         self._throttled_rate = 0.0
         self._throttled_at = 0.0
+        _living.add(self)
 
     @property
     def rate(self) -> float | None:
@@ -199,3 +203,16 @@ class Pace:
             self._measured = current * self.SMOOTHING + self._measured * (1 - self.SMOOTHING)
             self._count = 0
             self._window = window
+
+
+_living: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In the child: the thread that held a lock of the parent's may not exist here."""
+    for each in list(_living):
+        each._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

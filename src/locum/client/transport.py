@@ -101,10 +101,11 @@ class Blocking:
         return self._pool(effect.origin, proxy).exchange(effect)
 
     def _pool(self, origin: str, proxy: str | None) -> Connections | Proxied:
+        if self._owner != os.getpid():
+            # After a fork connections are the parent's, and two processes must not speak on one; the lock may be held
+            # by a thread that does not exist here.
+            self._lock, self._pools, self._owner = threading.Lock(), {}, os.getpid()
         with self._lock:
-            if self._owner != os.getpid():
-                # Connections are the parent's after a fork: two processes must not speak on one.
-                self._pools, self._owner = {}, os.getpid()
             pool = self._pools.get((origin, proxy))
             if pool is None:
                 while len(self._pools) >= _MAX_POOLS:

@@ -67,6 +67,14 @@ _SHIPPED: Final = (
     *("shield AWSShield", "spot EC2Spot", "spotfleet EC2SpotFleet", "ssm AmazonSSM", "sso SSO"),
     *("ssm-incidents IncidentManager", "support Support", "transitgateway VPCTransitGateway"),
     *("trustedadvisor TrustedAdvisor", "wafv2 WAFV2Logging", "waf WAFLogging", "waf-regional WAFRegionalLogging"),
+    *("accountdiscovery.ssm AmazonSSM_AccountDiscovery", "codestar-notifications CodeStarNotifications"),
+    *("dms-fleet-advisor DMSFleetAdvisor", "dms DMSServerless", "ecr ECRTemplate"),
+    *("email.cognito-idp AmazonCognitoIdpEmailService", "emr-containers AmazonEMRContainers", "emrwal EMRWAL"),
+    *("iotmanagedintegrations IoTManagedIntegrations", "m2 AWSM2", "notifications AwsUserNotifications"),
+    *("observability.aoss AmazonOpenSearchServerless", "opsdatasync.ssm SystemsManagerOpsDataSync"),
+    *("opsinsights.ssm AmazonSSM_OpsInsights", "replication.cassandra KeyspacesReplication"),
+    *("repository.sync.codeconnections GitSync", "s3-outposts S3OnOutposts", "ssm-quicksetup SSMQuickSetup"),
+    *("vpcorigin.cloudfront CloudFrontVPCOrigin",),
 )
 """The service, the end of its role's name, and ``+`` where suffixes are allowed."""
 

@@ -292,9 +292,12 @@ def store_principals(text: str, ids: Mapping[str, str], partition: str) -> str:
     return _rewritten(text, stored)
 
 
-def render_principals(text: str, entity_arns: Mapping[str, str]) -> str:
-    """A stored document as it is shown: unique ids as ARNs; the id of a deleted entity stays (POL-PR-010)."""
-    return _rewritten(text, lambda name: entity_arns.get(name, name))
+def render_principals(text: str, entity_arn: Callable[[str], str | None]) -> str:
+    """A stored document as it is shown: unique ids as ARNs; the id of a deleted entity stays (POL-PR-010).
+
+    ``entity_arn`` is asked for the ARN of each unique id in turn, and answers None for a deleted entity.
+    """
+    return _rewritten(text, lambda name: (entity_arn(name) if arns.is_unique_id(name) else None) or name)
 
 
 def _rewritten(text: str, change: Callable[[str], str]) -> str:

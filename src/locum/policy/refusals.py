@@ -413,8 +413,8 @@ _REASONS: Final = (
         "write the service as the third part: arn:aws:s3:::bucket",
     ),
     ("Partition ", "the second part of an ARN is a partition: aws, aws-cn, aws-us-gov …", "write arn:aws:…"),
-    ("IAM resource ARN cannot", "IAM has no regions", "leave the region empty: arn:aws:iam::…"),
-    ("Resource ARN can not contain", "a bucket's ARN has no region", "write arn:aws:s3:::bucket"),
+    ("IAM resource arn:", "IAM has no regions", "leave the region empty: arn:aws:iam::…"),
+    ("Resource arn:", "a bucket's ARN has no region", "write arn:aws:s3:::bucket"),
     ("IAM resource path must", "IAM has no resources of this kind", "check the sixth part of the ARN"),
     ("Policy document should not specify a principal", "whom it is attached to is the principal", "remove it"),
     (

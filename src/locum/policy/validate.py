@@ -192,11 +192,11 @@ def _resource(resource: str) -> str | None:
         return "Resource vendor must be fully qualified and cannot contain regexes."
     if service == "iam":
         if region not in ("", "*"):
-            return "IAM resource ARN cannot contain region information."
+            return f"IAM resource {':'.join(segments)} cannot contain region information."
         if name not in ("*", "root") and not name.startswith((*_IAM_KINDS, *_NEWER_IAM_KINDS)):
             return f'IAM resource path must either be "*", root, or start with {", ".join(_IAM_KINDS)}.'
     if service == "s3" and region not in ("", "*") and not name.startswith("accesspoint/"):
-        return "Resource ARN can not contain region information."
+        return f"Resource {':'.join(segments)} can not contain region information."
     return None
 
 

@@ -11,7 +11,7 @@ from locum.policy import PolicyKind, load
 from locum.server.handlers import Call
 from locum.store.records import Stored
 
-__all__ = ["OF_ONES_OWN", "OWN_PASSWORD", "alias_of", "may_change_own", "settings_of"]
+__all__ = ["OF_ONES_OWN", "OWN_PASSWORD", "alias_of", "may_change_own", "root_name", "settings_of"]
 
 _PERMITTED: Final = (ChangePasswordCommand.operation, GetAccountPasswordPolicyCommand.operation)
 OF_ONES_OWN: Final = frozenset(each.name for each in _PERMITTED)
@@ -35,6 +35,12 @@ def alias_of(call: Call[Any]) -> Stored[AccountAlias] | None:
     for key in call.records.found("alias-account", call.account, limit=1):
         return call.records.get(AccountAlias, "", key.name)
     return None
+
+
+def root_name(call: Call[Any]) -> str:
+    """What root goes by where answers name a user: the account's alias, else its name (IAM-USR-009)."""
+    alias = alias_of(call)
+    return call.account_record.name if alias is None else alias.record.alias
 
 
 def settings_of(call: Call[Any]) -> AccountSettings:

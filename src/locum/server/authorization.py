@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from locum import arn
+from locum.api.iam import IAM
 from locum.api.shapes import Target
 from locum.api.sts import (
     AssumeRoleWithSAMLCommand,
@@ -52,6 +53,14 @@ _ROOT: Final = AssumeRootCommand.operation
 _PASSING: Final = "iam:PassRole"
 _MACHINES: Final = "ec2.amazonaws.com"
 """The service that roles in instance profiles are passed to."""
+_LISTED: Final = {
+    "ListGroups": "group",
+    "ListInstanceProfiles": "instance-profile",
+    "ListRoles": "role",
+    "ListUsers": "user",
+    "ListVirtualMFADevices": "mfa",
+}
+"""What IAM lists by path → the kind in the ARN by which a denial names it."""
 _RESERVED_FOR_SSO: Final = "AWSReservedSSO_"
 """Roles of these names are not for SAML providers of anybody's own (STS-SAML-004)."""
 _IDENTITY: Final = GetWebIdentityTokenCommand.operation
@@ -112,9 +121,8 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
             continue
         decision = policies.decide(action, asked, caller.account, context)
         if not decision.allowed:
-            named = "" if asked == "*" else asked
             raise AccessDenied(
-                denial_text(caller.arn, action, named, decision),
+                denial_text(caller.arn, action, _named(call, asked), decision),
                 decision=denied(decision, policies, action, asked, caller.account, context),
             )
     if call.command.operation is _FEDERATION and call.command.tags:
@@ -126,6 +134,21 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     if declared.passes is not None:
         _ask_to_pass(call, declared.passes, policies, context)
     return _NOTHING
+
+
+def _named(call: Call[Any], asked: str) -> str:
+    """What the text of a denial says was asked for: of ``*`` nothing (STS-E-005), but at IAM a path or ``*``.
+
+    IAM's words are those of published answers of AWS (POL-MSG-002).
+    """
+    operation = call.command.operation
+    if asked != "*" or operation.service is not IAM:
+        return "" if asked == "*" else asked
+    prefix = getattr(call.command, "path_prefix", None) or "/"
+    if operation.name == "ListPolicies":
+        return f"policy path {prefix}"
+    kind = _LISTED.get(operation.name)
+    return "*" if kind is None else arn.iam(call.partition, call.caller.account, kind, prefix, "")
 
 
 def is_allowed(call: Call[Any], action: str, resource: str) -> bool:

@@ -68,7 +68,10 @@ def encode_response(response: Shape, command_type: type[Command[Any]], request_i
 def encode_error(
     error: ServiceException, service: Service, request_id: str, *, json: bool = False
 ) -> tuple[int, str, bytes]:
-    """Status, content type and body of an error answer (STS-W-023, STS-W-024, STS-W-034)."""
+    """Status, content type and body of an error answer (STS-W-023, STS-W-024, STS-W-034).
+
+    An error without text has no element for it in XML (IAM-ACC-006).
+    """
     fault = "Sender" if error.fault == "client" else "Receiver"
     if json:
         # Imported where JSON is spoken: clients of STS never do.
@@ -79,12 +82,13 @@ def encode_error(
             "RequestId": request_id,
         }
         return error.status, JSON, msgspec.json.encode(document)
+    message = f"    <Message>{escape(error.message)}</Message>\n" if error.message else ""
     body = (
         f'<ErrorResponse xmlns="{service.namespace}">\n'
         "  <Error>\n"
         f"    <Type>{fault}</Type>\n"
         f"    <Code>{escape(error.code)}</Code>\n"
-        f"    <Message>{escape(error.message)}</Message>\n"
+        f"{message}"
         "  </Error>\n"
         f"  <RequestId>{request_id}</RequestId>\n"
         "</ErrorResponse>\n"

@@ -77,8 +77,9 @@ def target_of(command: Command[Any] | type[Command[Any]]) -> str:
 def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
     """The command that a request's body expresses; an empty body is an empty object.
 
-    SerializationException where it cannot be read, otherwise InvalidInputException with every broken limit at once and
-    the first one's reason.  Unknown members are ignored, null means absent.
+    SerializationException where it cannot be read, otherwise InvalidInputException with the first broken limit's reason
+    in AWS's words, and with every one of them in a member of ours, ``Violations``.  Unknown members are
+    ignored, null means absent.
     """
     try:
         command = from_json(read_json(body, containers=MAX_CONTAINERS) if body else {}, command_type, complete=False)
@@ -87,8 +88,9 @@ def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
     found = violations(command)
     if found:
         text, reason = _reason(found[0])
-        detail = refuse(found, command_type.operation.service).message
-        raise InvalidInputException(f"{text} {detail}", reason=reason)
+        refusal = InvalidInputException(text)
+        refusal.details = {"Reason": reason, "Violations": refuse(found, command_type.operation.service).message}
+        raise refusal
     return command
 
 

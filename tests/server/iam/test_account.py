@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 
 from locum import errors
-from locum.api.iam import account, groups, instance_profiles, login_profiles, mfa, policies, users
+from locum.api.iam import access_keys, account, groups, instance_profiles, login_profiles, mfa, policies, users
 from locum.api.shapes import Command
 from locum.core.limits import with_limits
 from locum.core.records import Account, OidcProvider, SamlProvider
@@ -95,6 +95,14 @@ def test_what_can_be_an_alias(world: World, alias: str) -> None:
 def test_root_is_shown_under_the_alias(world: World) -> None:
     world.call(world.root, create("ours"))
     assert world.call(world.root, users.GetUserCommand()).user.user_name == "ours"
+    (key,) = world.call(world.root, access_keys.ListAccessKeysCommand()).access_key_metadata
+    assert key.user_name == "ours"
+    used = access_keys.GetAccessKeyLastUsedCommand(access_key_id=world.root.access_key_id)
+    assert world.call(world.root, used).user_name == "ours"
+    assert world.call(world.root, access_keys.CreateAccessKeyCommand()).access_key.user_name == "ours"
+    phone_of(world, ACCOUNT)
+    (device,) = world.call(world.root, mfa.ListMFADevicesCommand()).mfa_devices
+    assert device.user_name == "ours"
 
 
 # Summary

@@ -55,6 +55,7 @@ def test_before_any_report_there_is_none_to_get(world: World) -> None:
     response = world.send(world.request(GET, world.root))
     assert response.status == 410
     assert b"<Code>ReportNotPresent</Code>" in response.body
+    assert b"Message" not in response.body
     assert world.refusal(world.root, GET, errors.CredentialReportNotPresentException) == ""
 
 

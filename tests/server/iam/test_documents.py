@@ -106,13 +106,13 @@ REFUSED: list[tuple[str, str, str, str]] = [
         "POL-VA-023",
         "IAM in a region",
         one(Resource="arn:aws:iam:us-east-1:111122223333:user/x"),
-        "IAM resource ARN cannot contain region information.",
+        "IAM resource arn:aws:iam:us-east-1:111122223333:user/x cannot contain region information.",
     ),
     (
         "POL-VA-024",
         "a bucket in a region",
         one(Resource="arn:aws:s3:us-east-1::bucket"),
-        "Resource ARN can not contain region information.",
+        "Resource arn:aws:s3:us-east-1::bucket can not contain region information.",
     ),
     ("POL-VA-025", "unknown kind", one(Resource="arn:aws:iam::111122223333:thing/x"), IAM_KINDS),
     (

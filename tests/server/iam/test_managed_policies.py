@@ -296,6 +296,22 @@ def test_a_new_default_version_is_in_force_at_once_everywhere(world: World) -> N
         world.call(caller, command)
 
 
+@pytest.mark.facts("IAM-GEN-053")
+def test_tags_are_listed_as_recorded_with_short_keys_first(world: World) -> None:
+    keys = ("abc", "b", "z", "a", "B")
+    given = tuple(types.Tag(key=key, value="") for key in keys)
+    assert create(world, tags=given).tags == given
+    listed, marker = [], None
+    while True:
+        command = policies.ListPolicyTagsCommand(policy_arn=arn(), marker=marker, max_items=2)
+        answer = world.call(world.root, command)
+        listed += [tag.key for tag in answer.tags]
+        if not answer.is_truncated:
+            break
+        marker = answer.marker
+    assert listed == ["B", "a", "b", "z", "abc"]
+
+
 # Who uses a policy
 
 

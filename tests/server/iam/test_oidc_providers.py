@@ -323,7 +323,7 @@ def test_an_unknown_provider(world: World) -> None:
             )
         delete = oidc.DeleteOpenIDConnectProviderCommand(open_id_connect_provider_arn=unknown)
         assert world.refusal(world.root, delete, errors.NoSuchEntityException) == (
-            "OpenId connect Provider ARN cannot be found."
+            f"OpenId connect Provider {unknown} cannot be found."
         )
     assert get(world).client_id_list == ()
 

@@ -124,7 +124,7 @@ def test_what_an_update_leaves_out_stays(world: World) -> None:
         (roles.UpdateRoleCommand(role_name="deploy"), ("first", 7200)),
         (roles.UpdateRoleCommand(role_name="deploy", max_session_duration=43200), ("first", 43200)),
         (roles.UpdateRoleCommand(role_name="deploy", description="second"), ("second", 43200)),
-        (roles.UpdateRoleCommand(role_name="deploy", description=""), (None, 43200)),
+        (roles.UpdateRoleCommand(role_name="deploy", description=""), ("", 43200)),
     ):
         assert world.call(world.root, command) == roles.UpdateRoleResponse()
         role = get(world)
@@ -132,6 +132,25 @@ def test_what_an_update_leaves_out_stays(world: World) -> None:
     for seconds in (3599, 43201):
         command = roles.UpdateRoleCommand(role_name="deploy", max_session_duration=seconds)
         world.refusal(world.root, command, errors.ValidationError)
+
+
+@pytest.mark.facts("IAM-ROL-002", "IAM-ROL-003", "IAM-ROL-005")
+@pytest.mark.parametrize(
+    "command",
+    [
+        roles.UpdateRoleCommand(role_name="plain", description=""),
+        roles.UpdateRoleDescriptionCommand(role_name="plain", description=""),
+        roles.CreateRoleCommand(role_name="new", assume_role_policy_document=json.dumps(TRUST), description=""),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_an_empty_description_is_one_and_tools_that_asked_for_it_find_it(world: World, command: Any) -> None:
+    create(world, "plain")
+    assert get(world, "plain").description is None
+    world.call(world.root, command)
+    assert get(world, command.role_name).description == ""
+    listed = {role.role_name: role.description for role in world.call(world.root, roles.ListRolesCommand()).roles}
+    assert listed[command.role_name] == ""
 
 
 @pytest.mark.facts("IAM-ROL-006")

@@ -54,9 +54,30 @@ def test_a_service_has_a_role_that_only_it_may_assume(world: World) -> None:
     assert (role.description, role.max_session_duration) == ("scales", 3600)
     trust = json.loads(types.decode_document(str(role.assume_role_policy_document)))
     assert trust["Statement"] == [{"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"}]
+    answered = json.loads(types.decode_document(str(made.assume_role_policy_document)))
+    assert answered["Statement"] == [
+        {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [SERVICE]}}
+    ]
     alice = world.user("alice", document(Effect="Allow", Action="*", Resource="*"))
     with pytest.raises(errors.AccessDenied):
         world.assume(alice, ARN)
+
+
+@pytest.mark.facts("IAM-SHD-002")
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ("dms", "DMSServerless"),
+        ("ecr", "ECRTemplate"),
+        ("opsinsights.ssm", "AmazonSSM_OpsInsights"),
+        ("cassandra.application-autoscaling", "ApplicationAutoScaling_CassandraTable"),
+        ("vpcorigin.cloudfront", "CloudFrontVPCOrigin"),
+    ],
+)
+def test_the_name_of_a_role_is_the_one_that_the_service_looks_for(world: World, service: str, name: str) -> None:
+    made = world.call(world.root, create(f"{service}.amazonaws.com")).role
+    assert made is not None
+    assert made.arn.endswith(f":role/aws-service-role/{service}.amazonaws.com/AWSServiceRoleFor{name}")
 
 
 @pytest.mark.facts("IAM-SHD-002")

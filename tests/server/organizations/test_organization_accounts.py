@@ -98,6 +98,20 @@ def test_creations_are_listed_by_state(org: Org) -> None:
     assert states("IN_PROGRESS") == []
 
 
+def test_so_many_creations_are_kept_and_the_oldest_give_way(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locum.server.organizations.accounts._CREATIONS", 2)
+    first = org.create("shop").id
+    failed = []
+    for _ in range(12):
+        org.world.now += 1
+        failed.append(org.create("shop").id)
+    listed = org.call(accounts.ListCreateAccountStatusCommand()).create_account_statuses
+    # Ten accounts are allowed, and two creations more are kept; the order is that of time.
+    assert [each.id for each in listed] == failed
+    asked = accounts.DescribeCreateAccountStatusCommand(create_account_request_id=first)
+    org.refused(asked, CreateAccountStatusNotFoundException)
+
+
 @pytest.mark.facts("POL-LM-011")
 def test_an_organization_has_ten_accounts_by_default(org: Org) -> None:
     for number in range(9):

@@ -153,7 +153,7 @@ TagKey = Annotated[str, text(1, 128, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+")]
 TagValue = Annotated[str, text(0, 256, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*")]
 """The value of a tag; it may be empty (IAM-GEN-064)."""
 
-TagKeys = Annotated[tuple[TagKey, ...], items(most=50)]
+TagKeys = Annotated[tuple[TagKey, ...], items(most=50, no_nulls=True)]
 """The keys of tags to remove."""
 
 

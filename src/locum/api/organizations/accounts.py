@@ -177,7 +177,7 @@ class ListCreateAccountStatusResponse(Shape):
 
 
 class ListCreateAccountStatusCommand(Command[ListCreateAccountStatusResponse]):
-    """List the creations of accounts, those in some states or all, by id."""
+    """List the creations of accounts, those in some states or all, the oldest first."""
 
     operation: ClassVar[Operation] = Operation(
         ORGANIZATIONS,

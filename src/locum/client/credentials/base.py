@@ -44,6 +44,10 @@ class Credentials(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         _check("access key id", self.access_key_id)
+        for name in ("secret_access_key", "session_token"):
+            given: object = getattr(self, name)
+            if isinstance(given, str):
+                msgspec.structs.force_setattr(self, name, Secret(given))
         if not len(self.secret_access_key):
             raise CredentialsFailure("the secret access key is empty")
         if self.session_token is not None:
@@ -86,7 +90,7 @@ class Static(msgspec.Struct, frozen=True):
 class _Document(msgspec.Struct, rename="pascal"):
     access_key_id: str
     secret_access_key: str
-    version: int | None = None
+    version: int | float | None = None
     session_token: str | None = None
     token: str | None = None
     expiration: str | None = None

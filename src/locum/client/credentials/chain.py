@@ -13,7 +13,7 @@ from locum.client import profiles
 from locum.client.credentials.base import Credentials, Provider
 from locum.client.credentials.environment import Environment
 from locum.client.effects import Flow
-from locum.client.failures import CredentialsFailure
+from locum.client.failures import CredentialsFailure, NoCredentials
 
 if TYPE_CHECKING:
     from locum.client.credentials.assume import Ask, Cache
@@ -43,23 +43,21 @@ class Chain:
     def resolve(self) -> Flow[Credentials]:
         """The credentials of the first place that has any.
 
-        Raises CredentialsFailure where there is none, naming what was looked at, and ConfigurationFailure for a place
+        Raises NoCredentials where there is none, naming what was looked at, and ConfigurationFailure for a place
         that is set up in a way that makes no sense.
         """
         if self._found is not None:
             return (yield from self._found.resolve())
         found, machine = yield from self._find()
         if found is None:
-            raise CredentialsFailure(
-                f"no credentials found: {self._looked_at()}, and AWS_EC2_METADATA_DISABLED is true"
-            )
+            raise NoCredentials(f"no credentials found: {self._looked_at()}, and AWS_EC2_METADATA_DISABLED is true")
         if not machine:
             self._found = found
             return (yield from found.resolve())
         try:
             credentials = yield from found.resolve()
         except CredentialsFailure as error:
-            raise CredentialsFailure(f"no credentials found: {self._looked_at()}; {error}") from error
+            raise NoCredentials(f"no credentials found: {self._looked_at()}; {error}") from error
         self._found = found
         return credentials
 

@@ -11,17 +11,16 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
-from locum import arn
 from locum.core.account_records import AccountAlias
 from locum.core.limits import LIMITS, limit
 from locum.core.organization import FULL_ACCESS, RESOURCE_CONTROL, SERVICE_CONTROL
 from locum.core.organization_records import Organization, OrgPolicy, OrgUnit
 from locum.core.records import Account, Group, InstanceProfile, ManagedPolicy, OidcProvider, Role, SamlProvider, User
-from locum.policy import PolicyError, named_entities, parse, render_principals
 from locum.server.declared.accounts import is_reserved
 from locum.server.declared.form import VERSION, written
 from locum.server.declared.run import read_stored
 from locum.server.declared.source import NUMBER, Number
+from locum.server.iam.documents import rendered_trust
 from locum.server.problems import Problem, Refused
 from locum.store import Snapshot
 from locum.store.organizations import each_found
@@ -137,19 +136,7 @@ def _role(records: Records, partition: str, role: Role) -> dict[str, Any]:
         max_session_duration=duration,
         boundary=role.boundary,
         tags=_tags(role.tags),
-        trust=read_stored(_rendered(records, partition, role.trust)),
-    )
-
-
-def _rendered(records: Records, partition: str, trust: str) -> str:
-    """A stored trust policy with the ARNs of the users and roles that are still there (POL-PR-010)."""
-    try:
-        named = named_entities(parse(trust))
-    except PolicyError:
-        return trust
-    found = {name: records.by_id(name) for name in named if arn.is_unique_id(name)}
-    return render_principals(
-        trust, {name: stored.record.arn(partition) for name, stored in found.items() if stored is not None}
+        trust=read_stored(rendered_trust(records, partition, role.trust)),
     )
 
 

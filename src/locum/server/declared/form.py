@@ -235,12 +235,15 @@ class _Wrong(Exception):
 
 
 def written(values: Any) -> str:
-    """A document's values as the JSON text that is stored: what is beyond Latin-1, which no document holds as it is,
-    is escaped (POL-GR-017)."""
+    """A document's values as the JSON text that is stored.
+
+    What is beyond Latin-1, which no document holds as it is, is escaped (POL-GR-017).  There is no white space, which
+    counts in an organization's policies (POL-LM-008): what was stored once fits again.
+    """
     if isinstance(values, dict):
-        return "{" + ", ".join(f"{written(name)}: {written(each)}" for name, each in values.items()) + "}"
+        return "{" + ",".join(f"{written(name)}:{written(each)}" for name, each in values.items()) + "}"
     if isinstance(values, list):
-        return "[" + ", ".join(written(each) for each in values) + "]"
+        return "[" + ",".join(written(each) for each in values) + "]"
     if isinstance(values, Number):
         return str(values)
     return _BEYOND.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(values, ensure_ascii=False))

@@ -241,7 +241,7 @@ class Principals:
         def note(member: str, value: object, was: object) -> None:
             details.append(f"+ {member} = {value}" if is_new else f"~ {member} = {value} (was {was})")
 
-        if (form.description or None) != role.description:
+        if (form.description or "") != (role.description or ""):
             note("description", form.description or "none", role.description or "none")
             changes["description"] = form.description or ""
         if form.max_session_duration != role.max_session_duration:
@@ -285,7 +285,7 @@ class Principals:
                 continue
             command = roles.UpdateAssumeRolePolicyCommand(role_name=form.name, policy_document=form.trust.text)
             call = run.call(account, command)
-            shown = read_stored(documents.rendered_trust(call, role.trust))
+            shown = read_stored(documents.rendered_trust(call.records, call.partition, role.trust))
             if shown == form.trust.values:
                 # Also where it names by its id somebody who was deleted, whom it could not name anew.
                 continue

@@ -10,6 +10,7 @@ from locum.api.iam import types
 from locum.core.records import AccessKey, User
 from locum.core.token import secret_access_key
 from locum.errors import AccessDenied, InvalidInputException, NoSuchEntityException
+from locum.server.account_settings import root_name
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.answers import change, moment, page
@@ -34,7 +35,7 @@ _NEVER: Final = "N/A"
 def _owner(call: Call[Any]) -> tuple[str, str]:
     """Unique id and name of the keys' owner: the named user, else the caller's own user, else root."""
     if call.command.user_name is None and call.caller.is_root:
-        return call.account, call.account_record.name
+        return call.account, root_name(call)
     user = holders.holder(call, User).record
     return user.id, user.name
 
@@ -129,7 +130,7 @@ def get_access_key_last_used(call: Call[api.GetAccessKeyLastUsedCommand]) -> api
     user = call.records.by_id(key.owner)
     use = call.usage.last(call.records, key_id)
     return api.GetAccessKeyLastUsedResponse(
-        user_name=user.record.name if user is not None else call.account_record.name,
+        user_name=user.record.name if user is not None else root_name(call),
         access_key_last_used=types.AccessKeyLastUsed(
             last_used_date=None if use is None else moment(use.used),
             service_name=_NEVER if use is None else use.service,

@@ -209,7 +209,7 @@ def _role(call: Call[Any], role: Role) -> api.RoleDetail:
         role_id=role.id,
         arn=role.arn(call.partition),
         create_date=moment(role.created),
-        assume_role_policy_document=types.encode_document(documents.rendered_trust(call, role.trust)),
+        assume_role_policy_document=documents.trust_shown(call, role),
         instance_profile_list=tuple(profile_shown(call, profile) for profile in profiles_of(call, role)),
         role_policy_list=_inline(role.inline),
         attached_managed_policies=_attached(role.attached),

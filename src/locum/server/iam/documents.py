@@ -21,7 +21,6 @@ from locum.policy import (
     counted_size,
     invalid_principal,
     named_entities,
-    parse,
     render_principals,
     store_principals,
     validate,
@@ -29,6 +28,7 @@ from locum.policy import (
 from locum.server.handlers import Call
 from locum.server.iam.answers import moment
 from locum.server.iam.limits import check_quota
+from locum.store.records import Records
 
 __all__ = [
     "aws_managed_policies",
@@ -41,6 +41,7 @@ __all__ = [
     "role_last_used",
     "size",
     "stored_trust",
+    "trust_shown",
 ]
 
 size = counted_size
@@ -124,15 +125,19 @@ def _id_of(call: Call[Any], name: str) -> str | None:
     return stored.record.id if stored is not None and stored.record.arn(call.partition) == name else None
 
 
-def rendered_trust(call: Call[Any], text: str) -> str:
+def rendered_trust(records: Records, partition: str, text: str) -> str:
     """A stored trust policy as it is shown: ARNs of the entities that still exist (POL-PR-010)."""
-    arns = {}
-    for name in named_entities(parse(text)):
-        if arn.is_unique_id(name):
-            stored = call.records.by_id(name)
-            if stored is not None:
-                arns[name] = stored.record.arn(call.partition)
-    return render_principals(text, arns)
+
+    def entity_arn(unique_id: str) -> str | None:
+        stored = records.by_id(unique_id)
+        return None if stored is None else stored.record.arn(partition)
+
+    return render_principals(text, entity_arn)
+
+
+def trust_shown(call: Call[Any], role: Role) -> str:
+    """A role's trust policy as answers carry it (IAM-GEN-020)."""
+    return types.encode_document(rendered_trust(call.records, call.partition, role.trust))
 
 
 def role_last_used(call: Call[Any], role: Role) -> types.RoleLastUsed:

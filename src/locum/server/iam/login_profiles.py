@@ -22,7 +22,7 @@ from locum.errors import (
     PasswordPolicyViolationException,
     ValidationError,
 )
-from locum.server.account_settings import settings_of
+from locum.server.account_settings import root_name, settings_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.account import save_settings
@@ -59,7 +59,7 @@ def _owner(call: Call[Any]) -> tuple[str, str]:
     if call.command.user_name is None and call.caller.is_root:
         if call.caller.kind in _OWN_CREDENTIALS:
             raise ValidationError("Must specify userName when calling with root credentials")
-        return call.account, call.account_record.name
+        return call.account, root_name(call)
     user = holders.holder(call, User).record
     return user.id, user.name
 

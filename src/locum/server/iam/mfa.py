@@ -28,6 +28,7 @@ from locum.errors import (
     ValidationError,
 )
 from locum.server import mfa
+from locum.server.account_settings import root_name
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.answers import change, moment, page
@@ -67,7 +68,7 @@ def _owner(call: Call[Any]) -> tuple[str, str]:
     """
     name = call.command.user_name
     if call.caller.is_root and call.target.stored is None and name in (None, call.account):
-        return call.account, call.account_record.name
+        return call.account, root_name(call)
     user = holders.holder(call, User).record
     return user.id, user.name
 

@@ -41,7 +41,7 @@ _MAXIMUM_PORT: Final = 65_535
 _MAXIMUM_THUMBPRINTS: Final = 5
 _THUMBPRINT: Final = re.compile(r"[0-9A-Fa-f]{40}\Z")
 _NOT_FOUND: Final = "OpenIDConnect Provider not found for arn {arn}"
-_NOT_DELETED: Final = "OpenId connect Provider ARN cannot be found."
+_NOT_DELETED: Final = "OpenId connect Provider {arn} cannot be found."
 _QUOTA: Final = "ClientIdsPerOpenIdConnectProvider"
 
 

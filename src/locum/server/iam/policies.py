@@ -313,6 +313,6 @@ def untag_policy(call: Call[api.UntagPolicyCommand]) -> types.Nothing:
 
 @handles(api.ListPolicyTagsCommand)
 def list_policy_tags(call: Call[api.ListPolicyTagsCommand]) -> api.ListPolicyTagsResponse:
-    """The tags of a policy."""
-    tags, shown = list_tags(call, _policy(call).record.tags)
+    """The tags of a policy, in the order of AWS's recorded answers: shorter keys first (IAM-GEN-053)."""
+    tags, shown = list_tags(call, _policy(call).record.tags, shorter_first=True)
     return api.ListPolicyTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

@@ -51,7 +51,7 @@ def role_shown(call: Call[Any], role: Role, **details: Any) -> types.Role:
         role_id=role.id,
         arn=role.arn(call.partition),
         create_date=moment(role.created),
-        assume_role_policy_document=types.encode_document(documents.rendered_trust(call, role.trust)),
+        assume_role_policy_document=documents.trust_shown(call, role),
         **details,
     )
 
@@ -76,7 +76,7 @@ def create_role(call: Call[api.CreateRoleCommand]) -> api.CreateRoleResponse:
         tags=merged_tags({}, command.tags, folded=True),
         boundary=command.permissions_boundary,
         trust=trust,
-        description=command.description or None,
+        description=command.description,
         max_session_duration=command.max_session_duration or 3_600,
     )
     holders.create(call, role)
@@ -104,12 +104,12 @@ def get_role(call: Call[api.GetRoleCommand]) -> api.GetRoleResponse:
 
 @handles(api.UpdateRoleCommand)
 def update_role(call: Call[api.UpdateRoleCommand]) -> api.UpdateRoleResponse:
-    """Change description or maximum duration; what is left out stays (IAM-ROL-005)."""
+    """Change description or maximum duration; what is left out stays, an empty description is kept (IAM-ROL-005)."""
     command = call.command
     stored = holders.holder(call, Role)
     changes: dict[str, Any] = {}
     if command.description is not None:
-        changes["description"] = command.description or None
+        changes["description"] = command.description
     if command.max_session_duration is not None:
         check_modifiable(stored.record)
         changes["max_session_duration"] = command.max_session_duration
@@ -120,7 +120,7 @@ def update_role(call: Call[api.UpdateRoleCommand]) -> api.UpdateRoleResponse:
 @handles(api.UpdateRoleDescriptionCommand)
 def update_role_description(call: Call[api.UpdateRoleDescriptionCommand]) -> api.UpdateRoleDescriptionResponse:
     """Change the description, the old way, which answers the role (IAM-ROL-006)."""
-    role = call.records.change(holders.holder(call, Role), description=call.command.description or None)
+    role = call.records.change(holders.holder(call, Role), description=call.command.description)
     return api.UpdateRoleDescriptionResponse(role=role_shown(call, role, description=role.description))
 
 

@@ -9,13 +9,16 @@ import json
 import uuid
 from typing import Any, Final
 
+import msgspec
+
 from locum.api.iam import service_linked_roles as api
+from locum.api.iam import types
 from locum.core.account_records import RoleDeletion
 from locum.core.records import Role
 from locum.core.service_linked_roles import LinkedService, service_of
 from locum.errors import InvalidInputException, NoSuchEntityException
 from locum.server.handlers import Call, handles
-from locum.server.iam import documents, holders
+from locum.server.iam import holders
 from locum.server.iam.answers import new_id
 from locum.server.iam.roles import role_shown
 
@@ -39,11 +42,18 @@ def _service(call: Call[api.CreateServiceLinkedRoleCommand]) -> LinkedService:
     return service
 
 
+def _trust(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 @handles(api.CreateServiceLinkedRoleCommand)
 def create_service_linked_role(
     call: Call[api.CreateServiceLinkedRoleCommand],
 ) -> api.CreateServiceLinkedRoleResponse:
-    """Make the role of a service, which that service alone may assume."""
+    """Make the role of a service, which that service alone may assume.
+
+    Other operations show the same trust policy without lists in it, as AWS's do.
+    """
     command = call.command
     service = _service(call)
     name = service.name(command.custom_suffix)
@@ -55,23 +65,20 @@ def create_service_linked_role(
         raise InvalidInputException(
             f"Service role name {name} has been taken in this account, please try a different suffix."
         )
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": service.principal}, "Action": "sts:AssumeRole"},
-        ],
-    }
     role = Role(
         account=call.account,
         id=new_id(call, "AROA"),
         name=name,
         path=service.path,
         created=int(call.now),
-        trust=documents.stored_trust(call, json.dumps(trust)),
-        description=command.description or None,
+        trust=_trust({"Effect": "Allow", "Principal": {"Service": service.principal}, "Action": "sts:AssumeRole"}),
+        description=command.description,
     )
     holders.create(call, role)
-    return api.CreateServiceLinkedRoleResponse(role=role_shown(call, role))
+    listed = _trust({"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service.principal]}})
+    return api.CreateServiceLinkedRoleResponse(
+        role=msgspec.structs.replace(role_shown(call, role), assume_role_policy_document=types.encode_document(listed))
+    )
 
 
 def _forget_old(call: Call[Any]) -> None:

@@ -71,9 +71,15 @@ def untag(call: Call[Any], stored: Stored[Any]) -> types.Nothing:
     return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=_folds(stored)))
 
 
-def list_tags(call: Call[Any], tags: dict[str, str]) -> tuple[tuple[types.Tag, ...], Page]:
-    """The tags of an entity in ascending order of their keys."""
-    return page(call, whole((_position(tag.key), tag) for tag in tags_of(tags)))
+def list_tags(
+    call: Call[Any], tags: dict[str, str], *, shorter_first: bool = False
+) -> tuple[tuple[types.Tag, ...], Page]:
+    """The tags of an entity in ascending order of their keys, or of their keys' lengths before that."""
+
+    def position(key: str) -> str:
+        return f"{len(key):03} {_position(key)}" if shorter_first else _position(key)
+
+    return page(call, whole((position(tag.key), tag) for tag in tags_of(tags)))
 
 
 def _position(key: str) -> str:

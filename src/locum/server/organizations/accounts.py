@@ -20,6 +20,7 @@ from locum.organization_errors import (
     CreateAccountStatusNotFoundException,
     DestinationParentNotFoundException,
     DuplicateAccountException,
+    InvalidInputException,
     MasterCannotLeaveOrganizationException,
     ParentNotFoundException,
     SourceParentNotFoundException,
@@ -55,7 +56,10 @@ __all__ = [
 
 _ADMINISTRATORS: Final = "OrganizationAccountAccessRole"
 _EVERYTHING: Final = "arn:{}:iam::aws:policy/AdministratorAccess"
+_OF_SERVICES: Final = "AWSServiceRoleFor"
 _ID_BYTES: Final = 11
+_CREATIONS: Final = 1_000
+"""Creations that an organization keeps beside as many as it may have accounts; the oldest give way."""
 
 
 def _access_role(call: Call[Any], organization: Organization, account: str, name: str) -> Role:
@@ -79,6 +83,11 @@ def create_account(call: Call[api.CreateAccountCommand]) -> api.CreateAccountRes
     organization = organization_managed(call).record
     command, records, now = call.command, call.records, int(call.now)
     tags = merged_tags({}, command.tags)
+    role = command.role_name or _ADMINISTRATORS
+    if role.startswith(_OF_SERVICES):
+        raise InvalidInputException(
+            f"You provided a role name that isn't valid: it begins with {_OF_SERVICES}.", reason="INVALID_ROLE_NAME"
+        )
     allowed = most(call, organization, "AccountsPerOrganization")
     members = records.found("org-account", organization.id, limit=allowed) if allowed else ()
     if len(members) >= allowed:
@@ -86,7 +95,9 @@ def create_account(call: Call[api.CreateAccountCommand]) -> api.CreateAccountRes
             "You have exceeded the allowed number of AWS accounts.", reason="ACCOUNT_NUMBER_LIMIT_EXCEEDED"
         )
     email, name = command.email.reveal(), command.account_name.reveal()
-    creation = AccountCreation(id=new_id(call, "car-", 32), organization=organization.id, name=name, created=now)
+    # The time stands first, so that the order of ids is that of creations.
+    request = new_id(call, f"car-{now:09x}", 23)
+    creation = AccountCreation(id=request, organization=organization.id, name=name, created=now)
     if records.found("account-email", email.lower(), limit=1):
         creation = msgspec.structs.replace(creation, failure="EMAIL_ALREADY_EXISTS")
     else:
@@ -96,8 +107,9 @@ def create_account(call: Call[api.CreateAccountCommand]) -> api.CreateAccountRes
             raise ServiceUnavailable("No account id was found. Try again.") from None
         account = Account(id=id, name=name, created=now, email=email, tags=tags)
         records.create(joined(account, organization, now, invited=False))
-        records.create(_access_role(call, organization, id, command.role_name or _ADMINISTRATORS))
+        records.create(_access_role(call, organization, id, role))
         creation = msgspec.structs.replace(creation, account=id)
+    _make_room(call, organization, allowed + _CREATIONS)
     records.create(creation)
     return api.CreateAccountResponse(
         create_account_status=api.CreateAccountStatus(
@@ -107,6 +119,14 @@ def create_account(call: Call[api.CreateAccountCommand]) -> api.CreateAccountRes
             requested_timestamp=moment(now),
         )
     )
+
+
+def _make_room(call: Call[Any], organization: Organization, allowed: int) -> None:
+    """Forget the oldest creation where there are as many as ``allowed``; failed ones count in no quota."""
+    kept = call.records.found(AccountCreation.kind, organization.id, limit=allowed)
+    oldest = call.records.get(AccountCreation, "", kept[0].name) if len(kept) == allowed else None
+    if oldest is not None:
+        call.records.delete(oldest)
 
 
 def _status(creation: AccountCreation) -> api.CreateAccountStatus:
@@ -137,7 +157,7 @@ def describe_create_account_status(
 def list_create_account_status(
     call: Call[api.ListCreateAccountStatusCommand],
 ) -> api.ListCreateAccountStatusResponse:
-    """The creations in some states, or in all, by id."""
+    """The creations in some states, or in all, the oldest first."""
     organization = organization_read(call).record
     states = call.command.states
 

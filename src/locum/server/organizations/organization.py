@@ -18,9 +18,16 @@ from locum.organization_errors import (
     InvalidInputException,
     OrganizationNotEmptyException,
 )
-from locum.secret import Secret
 from locum.server.handlers import Call, handles
-from locum.server.organizations.answers import account_details, arn_in, moment, new_id, page, root_shown
+from locum.server.organizations.answers import (
+    account_details,
+    address_of,
+    arn_in,
+    moment,
+    new_id,
+    page,
+    root_shown,
+)
 from locum.server.organizations.members import account_in, organization_managed, organization_of, organization_read
 from locum.server.pages import whole
 from locum.store.organizations import each_found
@@ -47,7 +54,6 @@ _SERVICE: Final = ".amazonaws.com"
 
 def _shown(call: Call[Any], organization: Organization) -> types.Organization:
     management = call.records.get(Account, "", organization.management)
-    email = "" if management is None else management.record.email
     everything = organization.feature_set == "ALL"
     return types.Organization(
         id=organization.id,
@@ -55,7 +61,7 @@ def _shown(call: Call[Any], organization: Organization) -> types.Organization:
         feature_set=organization.feature_set,
         master_account_arn=arn_in(call.partition, organization, "account", organization.management),
         master_account_id=organization.management,
-        master_account_email=Secret(email) if email else None,
+        master_account_email=None if management is None else address_of(management.record),
         available_policy_types=(types.PolicyTypeSummary(type=SERVICE_CONTROL, status="ENABLED"),) if everything else (),
     )
 
@@ -92,7 +98,9 @@ def delete_organization(call: Call[api.DeleteOrganizationCommand]) -> types.Noth
     records, id = call.records, stored.record.id
     for account in each_found(records, Account, "org-account", id):
         if account.record.id != stored.record.management:
-            raise OrganizationNotEmptyException("The organization has member accounts: remove or close them first.")
+            raise OrganizationNotEmptyException(
+                "To delete an organization you must first remove all member accounts (except the master)."
+            )
         records.replace(account, left(account.record))
     for unit in [*each_found(records, OrgUnit, "org-unit", id)]:
         records.delete(unit)
@@ -121,15 +129,19 @@ def _with_all_features(stored: Stored[Organization]) -> Stored[Organization]:
     return stored
 
 
+def _check_service(service: str) -> None:
+    if not service.endswith(_SERVICE):
+        raise InvalidInputException(
+            "You specified an unrecognized service principal.", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"
+        )
+
+
 @handles(api.EnableAWSServiceAccessCommand)
 def enable_aws_service_access(call: Call[api.EnableAWSServiceAccessCommand]) -> types.Nothing:
     """Give a service trusted access; a service that has it keeps it (ORG-020)."""
     stored = _with_all_features(organization_managed(call))
     service = call.command.service_principal
-    if not service.endswith(_SERVICE):
-        raise InvalidInputException(
-            "You specified an unrecognized service principal.", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"
-        )
+    _check_service(service)
     services = stored.record.services
     if service not in services:
         if len(services) >= _MOST_SERVICES:
@@ -143,6 +155,7 @@ def disable_aws_service_access(call: Call[api.DisableAWSServiceAccessCommand]) -
     """Take a service's trusted access; its delegated administrators have no power without it (ORG-020)."""
     stored = _with_all_features(organization_managed(call))
     service = call.command.service_principal
+    _check_service(service)
     rest = {name: since for name, since in stored.record.services.items() if name != service}
     call.records.change(stored, services=rest)
     return types.Nothing()
@@ -170,7 +183,7 @@ def register_delegated_administrator(call: Call[api.RegisterDelegatedAdministrat
     account = account_in(call, organization).record
     if account.id == organization.management:
         raise ConstraintViolationException(
-            "You cannot register the management account as a delegated administrator for your organization.",
+            "You cannot register master account/yourself as delegated administrator for your organization.",
             reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
         )
     if account.closed:
@@ -178,9 +191,11 @@ def register_delegated_administrator(call: Call[api.RegisterDelegatedAdministrat
             "You cannot register a suspended account as a delegated administrator.",
             reason="CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR",
         )
+    _check_service(service)
     if service not in organization.services:
         raise ConstraintViolationException(
-            "You must enable service access before you register a delegated administrator for the service.",
+            "You must enable service access before you delegate an administrator for this service. "
+            "Call the AWS API EnableAWSServiceAccess first.",
             reason="SERVICE_ACCESS_NOT_ENABLED",
         )
     administrators = organization.delegated.get(service, {})
@@ -223,6 +238,8 @@ def list_delegated_administrators(
     """The delegated administrators of a service or of any, by account id, since when they first were one."""
     organization = _with_all_features(organization_read(call)).record
     asked = call.command.service_principal
+    if asked is not None:
+        _check_service(asked)
     since: dict[str, int] = {}
     for service, accounts in organization.delegated.items():
         for id, begun in accounts.items():

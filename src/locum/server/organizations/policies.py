@@ -127,7 +127,7 @@ def _checked(organization: Organization, type: str, content: str) -> str:
     kind = KINDS_OF_POLICY[type]
     if len(content) > SIZES[kind].characters:
         raise ConstraintViolationException(
-            f"The policy has more than {SIZES[kind].characters} characters.", reason="POLICY_CONTENT_LIMIT_EXCEEDED"
+            "You have exceeded the maximum policy size.", reason="POLICY_CONTENT_LIMIT_EXCEEDED"
         )
     try:
         validate(content, kind)
@@ -220,7 +220,10 @@ def delete_policy(call: Call[api.DeletePolicyCommand]) -> types.Nothing:
     organization = organization_managed(call).record
     stored = _own_policy(call, organization)
     if call.records.found("org-policy", f"{organization.id}/{stored.record.id}", limit=1):
-        raise PolicyInUseException("The policy is attached to one or more entities: detach it from all of them first.")
+        raise PolicyInUseException(
+            "The policy is attached to one or more entities. "
+            "You must detach it from all roots, OUs, and accounts before performing this operation."
+        )
     call.records.delete(stored)
     return types.Nothing()
 
@@ -263,7 +266,7 @@ def attach_policy(call: Call[api.AttachPolicyCommand]) -> types.Nothing:
         raise DuplicatePolicyAttachmentException("A policy with the specified name and type already exists.")
     if len(attached) >= most(call, organization, _ATTACHED[policy.type]):
         raise ConstraintViolationException(
-            "You have attached the maximum number of policies of this type to the target.",
+            "You have attached the maximum number of policies to the specified target.",
             reason="MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
         )
     return _attach(call, target, policy.type, (*attached, policy.id))
@@ -283,7 +286,8 @@ def detach_policy(call: Call[api.DetachPolicyCommand]) -> types.Nothing:
         raise InvalidInputException("You cannot detach this policy of AWS.", reason="NON_DETACHABLE_POLICY")
     if len(attached) == 1:
         raise ConstraintViolationException(
-            "You cannot remove the last policy of this type from the target.",
+            "You cannot remove the last policy attached to the specified target. "
+            "You must have at least one attached at all times.",
             reason="MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
         )
     return _attach(call, target, policy.type, tuple(each for each in attached if each != policy.id))
