@@ -11,12 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import boto3
 import pytest
 
-from locum.cli import main
 from locum.core.records import AccessKey, Account, Role, User
 from locum.server.bootstrap import bootstrap
 from locum.server.config import Settings
@@ -24,6 +22,8 @@ from locum.server.data import Data, open_data
 from locum.store import Key
 from locum.store.records import Records
 
+from . import terminal
+from .terminal import Outcome
 from .test_beside_server import Beside, code_of
 
 ACCOUNT = "111122223333"
@@ -46,30 +46,17 @@ account {ACCOUNT}
 """
 
 
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Terminal:
+class Terminal(terminal.Terminal):
     """The command line in this process, with a data directory that a first start has made, in a folder of its own."""
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
+        super().__init__(capture)
         self.settings = Settings(data=folder / "data", account_id=ACCOUNT)
         data = open_data(self.settings, create=True)
         bootstrap(data.store, data.vault, self.settings, 1_700_000_000, os.urandom)
         data.store.close()
         self.file = folder / "file.yaml"
         self.file.write_text(FILE)
-
-    def __call__(self, *arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        out, err = self._capture.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, out, err)
 
     def apply(self, *arguments: str) -> Outcome:
         return self("apply", str(self.file), *arguments)
@@ -88,10 +75,7 @@ class Terminal:
 
 @pytest.fixture
 def locum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    for name in os.environ:
-        if name.startswith("LOCUM_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    terminal.settle(monkeypatch, tmp_path)
     monkeypatch.setenv("LOCUM_DATA", str(tmp_path / "data"))
     return Terminal(tmp_path, capsys)
 

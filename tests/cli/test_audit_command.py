@@ -16,6 +16,8 @@ from locum.cli.moments import read_moment
 from locum.cli.trail import Question, follow, read_record
 from locum.testing import RunningServer, running_server
 
+from .terminal import Terminal
+
 ACCOUNT = "111122223333"
 START = 1_767_323_045
 KEY = "ASIAQNZGKIQY56JQ7WM"
@@ -96,22 +98,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def locum(
-    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
+def locum(path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setenv("LOCUM_AUDIT_FILE", str(path))
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["audit", *arguments])
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return run
-
-
-Run = Callable[..., tuple[int, str, str]]
+    return Terminal(capsys, "audit")
 
 
 @pytest.mark.parametrize(
@@ -144,14 +134,14 @@ Run = Callable[..., tuple[int, str, str]]
         (("--limit", "2"), [6, 7]),
     ],
 )
-def test_a_search_finds_what_fits_every_option(locum: Run, options: tuple[str, ...], found: list[int]) -> None:
+def test_a_search_finds_what_fits_every_option(locum: Terminal, options: tuple[str, ...], found: list[int]) -> None:
     status, out, err = locum("search", "--json", *options)
     assert [json.loads(line) for line in out.splitlines()] == [RECORDS[number] for number in found]
     assert status == (0 if found else 1)
     assert ("more than 2 records" in err) == (options == ("--limit", "2"))
 
 
-def test_a_line_says_who_did_what_as_which_role(locum: Run) -> None:
+def test_a_line_says_who_did_what_as_which_role(locum: Terminal) -> None:
     _, out, err = locum("search", "--principal", "s*", "--action", "iam:*")
     assert err == ""
     assert out.splitlines() == [
@@ -167,7 +157,7 @@ def test_a_line_says_who_did_what_as_which_role(locum: Run) -> None:
     )
 
 
-def test_a_chain_leads_to_the_first_person(locum: Run) -> None:
+def test_a_chain_leads_to_the_first_person(locum: Terminal) -> None:
     status, out, err = locum("search", "--action", "DeleteUser", "--chain")
     assert (status, err) == (0, "")
     assert out == (
@@ -181,7 +171,7 @@ def test_a_chain_leads_to_the_first_person(locum: Run) -> None:
     )
 
 
-def test_several_chains_are_several_trees_and_share_what_they_share(locum: Run) -> None:
+def test_several_chains_are_several_trees_and_share_what_they_share(locum: Terminal) -> None:
     _, out, _ = locum("search", "--action", "iam:*", "--chain")
     shape = re.sub(r"2026\S+ |arn:aws:(sts|iam)::\d+:(user|assumed-role)/|(: \w+)? \(.*\)", "", out, flags=re.MULTILINE)
     assert shape.splitlines() == [
@@ -196,14 +186,14 @@ def test_several_chains_are_several_trees_and_share_what_they_share(locum: Run) 
     ]
 
 
-def test_a_chain_whose_beginning_is_gone_says_so(locum: Run, path: Path) -> None:
+def test_a_chain_whose_beginning_is_gone_says_so(locum: Terminal, path: Path) -> None:
     (path.parent / "audit-20260102T030402Z.jsonl").unlink()
     _, out, _ = locum("search", "--action", "DeleteUser", "--chain")
     first = out.splitlines()[0]
     assert first == f"arn:aws:sts::{ACCOUNT}:assumed-role/A/sA ({KEY}A, of whose issue no file tells)"
 
 
-def test_an_issue_that_stands_in_a_newer_file_than_its_use_is_found(locum: Run, path: Path) -> None:
+def test_an_issue_that_stands_in_a_newer_file_than_its_use_is_found(locum: Terminal, path: Path) -> None:
     path.write_bytes(lines([RECORDS[3], RECORDS[1]]))
     (path.parent / "audit-20260102T030402Z.jsonl").write_bytes(lines([RECORDS[5]]))
     (path.parent / "audit-20260102T030404Z.jsonl").unlink()
@@ -211,7 +201,7 @@ def test_an_issue_that_stands_in_a_newer_file_than_its_use_is_found(locum: Run, 
     assert out.startswith(f"arn:aws:iam::{ACCOUNT}:user/alice (AKIAALICE)\n")
 
 
-def test_what_is_no_record_is_passed_over_and_what_is_torn_is_mended(locum: Run, path: Path) -> None:
+def test_what_is_no_record_is_passed_over_and_what_is_torn_is_mended(locum: Terminal, path: Path) -> None:
     whole = lines(RECORDS[5:])
     torn = whole[:80] + lines([RECORDS[6]])
     path.write_bytes(b"\n\nnonsense\n[1]\n{}\n\xff\xfe\n" + torn)
@@ -220,7 +210,7 @@ def test_what_is_no_record_is_passed_over_and_what_is_torn_is_mended(locum: Run,
     assert "iam:GetUser" in out
 
 
-def test_nothing_that_a_client_chose_reaches_the_terminal_as_a_command(locum: Run, path: Path) -> None:
+def test_nothing_that_a_client_chose_reaches_the_terminal_as_a_command(locum: Terminal, path: Path) -> None:
     evil = record(9, "CreateUser", ALICE, service="iam", requestParameters={"userName": "\x1b[2J\x9b\u202e"})
     path.write_bytes(lines([evil]))
     for options in ((), ("--chain",)):
@@ -228,7 +218,7 @@ def test_nothing_that_a_client_chose_reaches_the_terminal_as_a_command(locum: Ru
         assert out.replace("\n", "").isprintable()
 
 
-def test_the_newest_records_are_shown(locum: Run) -> None:
+def test_the_newest_records_are_shown(locum: Terminal) -> None:
     status, out, err = locum("tail", "-n", "4", "--json")
     assert (status, err) == (0, "")
     assert [json.loads(line) for line in out.splitlines()] == RECORDS[-4:]
@@ -246,7 +236,7 @@ def test_the_newest_records_are_shown(locum: Run) -> None:
         (("tail", "--audit-file", "nowhere/at/all"), 1, "nowhere/at/all cannot be read"),
     ],
 )
-def test_what_goes_wrong_is_said(locum: Run, arguments: tuple[str, ...], status: int, said: str) -> None:
+def test_what_goes_wrong_is_said(locum: Terminal, arguments: tuple[str, ...], status: int, said: str) -> None:
     ended, out, err = locum(*arguments)
     assert (ended, out) == (status, "")
     assert said in err

@@ -9,13 +9,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import pytest
 
 from locum import __version__
-from locum.cli import COMMANDS, cli, main
+from locum.cli import COMMANDS, cli
 from locum.cli.report import report, table
 from locum.core.sealing import CannotOpen
 from locum.server.bootstrap import bootstrap
@@ -24,33 +23,12 @@ from locum.server.data import open_data
 from locum.server.ring import load_ring
 from locum.store import Locked, StoreError
 
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Terminal:
-    """Runs the command line in this process, in a directory of its own."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def __call__(self, *arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        out, err = self._capture.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, out, err)
+from .terminal import Terminal, settle
 
 
 @pytest.fixture
 def locum(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Terminal:
-    for name in os.environ:
-        if name.startswith("LOCUM_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    settle(monkeypatch, tmp_path)
     return Terminal(capsys)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import base64
 import json
-import os
 import shlex
 import threading
 import time
@@ -25,7 +24,6 @@ from tests.interop.clients import Boto3, Place
 from tests.interop.world import Account, World, allow, trusts
 from tests.server.bearers import Issuer, private_key
 
-from locum.cli import main
 from locum.cli.doctor import read_assertion
 from locum.cli.remedies import ASSERTION, TOKEN, remedy
 from locum.core import oidc, saml
@@ -34,6 +32,8 @@ from locum.policy.explanation import Explanation
 from locum.server import diagnosis, federation, issuers
 from locum.testing import Credentials, running_server
 
+from .terminal import Terminal, settle
+
 pytestmark = pytest.mark.xdist_group("doctor")
 
 URL: Final = "https://idp.example.com"
@@ -41,36 +41,11 @@ CLIENT: Final = "web"
 SUBJECT: Final = "alice"
 
 
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Terminal:
-    """Runs the command line in this process."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def __call__(self, *arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(["doctor", *arguments])
-        out, err = self._capture.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, out, err)
-
-
 @pytest.fixture
 def locum(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Terminal:
-    for name in os.environ:
-        if name.startswith(("LOCUM_", "AWS_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    settle(monkeypatch, tmp_path)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return Terminal(capsys)
+    return Terminal(capsys, "doctor")
 
 
 def token(**claims: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,44 +17,21 @@ from hypothesis import strategies as st
 from tests.interop.clients import Boto3, Place
 from tests.interop.world import Account, World, allow, deny, distrusts, policy, trusts
 
-from locum.cli import explain, main
+from locum.cli import explain
 from locum.server import auditfile
 from locum.server.denials import HEADER
 from locum.testing import Credentials, running_server
 
+from .terminal import Terminal, settle
+
 pytestmark = pytest.mark.xdist_group("explain")
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Terminal:
-    """Runs the command line in this process."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def __call__(self, *arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(["explain", *arguments])
-        out, err = self._capture.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, out, err)
 
 
 @pytest.fixture
 def locum(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Terminal:
-    for name in os.environ:
-        if name.startswith(("LOCUM_", "AWS_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    settle(monkeypatch, tmp_path)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return Terminal(capsys)
+    return Terminal(capsys, "explain")
 
 
 @pytest.fixture(scope="module")

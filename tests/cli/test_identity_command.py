@@ -17,7 +17,8 @@ import pytest
 from locum.cli import COMMANDS
 from locum.testing import RunningServer, server_fixture
 
-from .person import Outcome, Person
+from .person import Person
+from .terminal import Outcome
 
 pytestmark = pytest.mark.xdist_group("running-server")
 running = server_fixture(scope="module", region="eu-central-1", account_id="111122223333")

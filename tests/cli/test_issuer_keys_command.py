@@ -9,7 +9,6 @@ from typing import Final
 
 import pytest
 
-from locum.cli import main
 from locum.core.records import OutboundIssuer, SigningKey
 from locum.server.accounts import create_account
 from locum.server.bootstrap import bootstrap
@@ -17,6 +16,8 @@ from locum.server.config import Settings
 from locum.server.data import Data, open_data
 from locum.server.signing_keys import add_keys, new_keys
 from locum.store.records import Records
+
+from .terminal import Terminal, settle
 
 ACCOUNT: Final = "111122223333"
 NOW: Final = 1_767_323_045
@@ -32,25 +33,10 @@ def make_issuer(data: Data) -> None:
         add_keys(records, data.vault, ACCOUNT, made, NOW, os.urandom, signs=NOW)
 
 
-class Terminal:
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["keys", "issuer", *arguments])
-        out, err = self._capture.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-
 @pytest.fixture
 def issuer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Terminal:
     """The command, beside a data directory with an account that has an issuer."""
-    for name in os.environ:
-        if name.startswith("LOCUM_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    settle(monkeypatch, tmp_path)
     monkeypatch.setattr("time.time", lambda: NOW + 0.5)
     settings = Settings(data=tmp_path / "locum-data", account_id=ACCOUNT)
     data = open_data(settings, create=True)
@@ -59,7 +45,7 @@ def issuer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
     with data.store.transaction() as rows:
         create_account(rows, data.vault, NOW + 1, os.urandom, name="another", id="444455556666")
     data.store.close()
-    return Terminal(capsys)
+    return Terminal(capsys, "keys", "issuer")
 
 
 def test_keys_of_issuers_are_listed_and_rotated(issuer: Terminal, tmp_path: Path) -> None:

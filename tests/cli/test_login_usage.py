@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from locum.cli import main
 from locum.cli.login import _choice, _name_of, _send_off
 from locum.cli.report import Usage
 from locum.client.login.failures import LoginFailure
 from locum.client.login.oidc import IdToken
 from locum.client.login.saml import Answered, Choice
 from locum.secret import Secret
+
+from .terminal import run
 
 OIDC = ("login", "oidc", "--issuer", "https://login.example", "--client-id", "me", "--role", "arn:aws:iam::1:role/r")
 SAML = ("login", "saml", "--idp-url", "https://login.example")
@@ -42,14 +43,6 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, out, err
 
 
 @pytest.mark.parametrize(

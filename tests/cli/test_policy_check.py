@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -17,6 +16,8 @@ from locum.cli.documents import LONGEST_FILE
 from locum.server.bootstrap import bootstrap
 from locum.server.config import Settings
 from locum.server.data import open_data
+
+from .terminal import Terminal, settle
 
 GOOD = """{
   "Version": "2012-10-17",
@@ -32,37 +33,21 @@ TRUST = """{"Statement": {
 }}"""
 
 
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-class Check:
+class Check(Terminal):
     """Runs ``locum policy check`` in this process, in a directory of its own."""
 
     def __init__(self, capture: pytest.CaptureFixture[str], directory: Path) -> None:
-        self._capture = capture
+        super().__init__(capture, "policy", "check")
         self.directory = directory
 
     def write(self, name: str, text: str) -> str:
         (self.directory / name).write_text(text, encoding="utf-8")
         return name
 
-    def __call__(self, *arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(["policy", "check", *arguments])
-        out, err = self._capture.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, out, err)
-
 
 @pytest.fixture
 def check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Check:
-    for name in os.environ:
-        if name.startswith("LOCUM_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    settle(monkeypatch, tmp_path)
     return Check(capsys, tmp_path)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from locum.cli import main
 from locum.core.packing import packed_percentage
 from locum.errors import PackedPolicyTooLargeException
+
+from .terminal import run
 
 POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}, indent=2
@@ -19,16 +20,8 @@ POLICY = json.dumps(
 ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["policy", "size", *arguments])
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, out, err
-
-
 def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    status, out, _ = run(capsys, *arguments, "--json")
+    status, out, _ = run(capsys, "policy", "size", *arguments, "--json")
     return status, json.loads(out)
 
 
@@ -57,7 +50,7 @@ def test_the_parts_add_up_to_what_the_server_says(capsys: pytest.CaptureFixture[
 
 
 def test_the_table_has_a_line_for_each_part(capsys: pytest.CaptureFixture[str], policy: str) -> None:
-    status, out, err = run(capsys, policy, "--tag", "team=blue")
+    status, out, err = run(capsys, "policy", "size", policy, "--tag", "team=blue")
     assert (status, err) == (0, "")
     heading, *rows = out.splitlines()
     assert heading.split() == ["PART", "CHARACTERS", "PACKED", "PERCENT"]
@@ -74,12 +67,15 @@ def test_what_the_server_would_refuse_is_refused_here(capsys: pytest.CaptureFixt
     except PackedPolicyTooLargeException:
         expected = 1
     assert expected == (count > 4)
-    assert run(capsys, *[part for key, value in tags for part in ("--tag", f"{key}={value}")])[0] == expected
+    assert (
+        run(capsys, "policy", "size", *[part for key, value in tags for part in ("--tag", f"{key}={value}")])[0]
+        == expected
+    )
 
 
 def test_a_session_that_is_too_large_says_by_how_much(capsys: pytest.CaptureFixture[str]) -> None:
     tags = [f"--tag=k{number}={noise(100, number)}" for number in range(30)]
-    status, out, err = run(capsys, *tags)
+    status, out, err = run(capsys, "policy", "size", *tags)
     assert status == 1
     assert "packed: " in err
     assert "hint: shorten" in err
@@ -89,7 +85,7 @@ def test_a_session_that_is_too_large_says_by_how_much(capsys: pytest.CaptureFixt
 def test_plain_limits_are_told_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     long = tmp_path / "long.json"
     long.write_text(POLICY + " " * 3_000)
-    status, _, err = run(capsys, str(long), *[f"--policy-arn={ARN}"] * 11, f"--tag=k={'x' * 257}")
+    status, _, err = run(capsys, "policy", "size", str(long), *[f"--policy-arn={ARN}"] * 11, f"--tag=k={'x' * 257}")
     assert status == 1
     for told in ("plain: ", "arns: 11", "tags: too many, or too long"):
         assert told in err
@@ -114,6 +110,6 @@ def test_several_files_are_measured_one_by_one(capsys: pytest.CaptureFixture[str
     ],
 )
 def test_wrong_usage_is_said(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str) -> None:
-    status, out, err = run(capsys, *arguments)
+    status, out, err = run(capsys, "policy", "size", *arguments)
     assert (status, out) == (2, "")
     assert said in err

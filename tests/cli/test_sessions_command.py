@@ -12,12 +12,12 @@ from typing import Any
 import boto3
 import pytest
 
-from locum.cli import main
 from locum.server.bootstrap import bootstrap
 from locum.server.config import Settings
 from locum.server.data import open_data
 from locum.testing import RunningServer, server_fixture
 
+from .terminal import run
 from .test_beside_server import Beside, code_of
 
 locum_server = server_fixture(scope="module")
@@ -38,23 +38,15 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["sessions", *arguments])
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, out, err
-
-
 def test_a_revocation_is_printed_and_listed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, err = run(capsys, "revoke", "--source-identity", "alice", "--before", "2h")
+    status, out, err = run(capsys, "sessions", "revoke", "--source-identity", "alice", "--before", "2h")
     assert (status, err) == (0, "")
     heading, row = out.splitlines()
     assert heading.split() == ["SUBJECT", "NAMED", "ACCOUNT", "BEFORE", "EXPIRES"]
     assert row.split()[:3] == ["source-identity", "alice", "every"]
     root = "arn:aws:iam::111122223333:root"
-    assert run(capsys, "revoke", "--principal", root)[0] == 0
-    status, out, _ = run(capsys, "revocations", "--json")
+    assert run(capsys, "sessions", "revoke", "--principal", root)[0] == 0
+    status, out, _ = run(capsys, "sessions", "revocations", "--json")
     shown = json.loads(out)
     assert [each["named"] for each in shown] == ["alice", root]
     assert [each["account"] for each in shown] == ["every", "111122223333"]
@@ -81,10 +73,10 @@ def test_a_revocation_is_printed_and_listed(data: Path, capsys: pytest.CaptureFi
 def test_what_cannot_be_revoked_is_said(
     data: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], status: int, said: str
 ) -> None:
-    ended, out, err = run(capsys, "revoke", *arguments)
+    ended, out, err = run(capsys, "sessions", "revoke", *arguments)
     assert (ended, out) == (status, "")
     assert said in err
-    assert run(capsys, "revocations") == (0, "", "")
+    assert run(capsys, "sessions", "revocations") == (0, "", "")
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from locum.cli import main
 from locum.core.organization import joined
 from locum.core.organization_records import Organization, OrgPolicy
 from locum.core.records import Account, ManagedPolicy, PolicyVersion, Role, User
@@ -21,6 +20,8 @@ from locum.server.config import Settings
 from locum.server.data import open_data
 from locum.store.records import Records
 
+from .terminal import Outcome, Terminal, run, settle
+
 ACCOUNT, OTHER = "111122223333", "444455556666"
 READ = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::ledger/*"}
 OBJECT = "arn:aws:s3:::ledger/a.csv"
@@ -29,11 +30,7 @@ DEPLOY = f"arn:aws:iam::{ACCOUNT}:role/ops/deploy"
 ORGANIZED = {"StringEquals": {"aws:PrincipalOrgID": "o-ab12cd34ef", "aws:PrincipalAccount": ACCOUNT}}
 
 
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
+class Simulated(Outcome):
     @property
     def answers(self) -> list[Any]:
         return list(json.loads(self.out))
@@ -43,11 +40,11 @@ class Outcome(NamedTuple):
         return [each["decision"]["effect"] for each in self.answers]
 
 
-class Simulate:
+class Simulate(Terminal):
     """Runs ``locum simulate`` in this process, in a directory of its own."""
 
     def __init__(self, capture: pytest.CaptureFixture[str], directory: Path) -> None:
-        self._capture = capture
+        super().__init__(capture, "simulate")
         self.directory = directory
 
     def write(self, name: str, *statements: Any) -> str:
@@ -55,20 +52,13 @@ class Simulate:
         (self.directory / name).write_text(text)
         return name
 
-    def __call__(self, *arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(["simulate", *arguments])
-        out, err = self._capture.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, out, err)
+    def __call__(self, *arguments: str) -> Simulated:
+        return Simulated(*super().__call__(*arguments))
 
 
 @pytest.fixture
 def simulate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Simulate:
-    for name in os.environ:
-        if name.startswith("LOCUM_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    settle(monkeypatch, tmp_path)
     return Simulate(capsys, tmp_path)
 
 
@@ -447,17 +437,9 @@ def test_it_runs_as_a_program_without_a_data_directory(simulate: Simulate) -> No
 # --- the limits of an account
 
 
-def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Outcome:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return Outcome(ended.value.code, out, err)
-
-
 def test_limits_are_shown_set_and_put_back(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limits = ["account", "limits", ACCOUNT, "--data", str(data)]
-    shown = {each["name"]: each for each in run([*limits, "--json"], capsys).answers}
+    shown = {each["name"]: each for each in Simulated(*run(capsys, *limits, "--json")).answers}
     assert shown["PoliciesPerRole"] == {
         "name": "PoliciesPerRole",
         "limit": 10,
@@ -465,9 +447,9 @@ def test_limits_are_shown_set_and_put_back(data: Path, capsys: pytest.CaptureFix
         "maximum": 25,
         "counts": "managed policies attached to a role",
     }
-    (changed,) = run([*limits, "PoliciesPerRole=25", "--json"], capsys).answers
+    (changed,) = Simulated(*run(capsys, *limits, "PoliciesPerRole=25", "--json")).answers
     assert changed["limit"] == 25
-    (line,) = run([*limits, "PoliciesPerRole=default"], capsys).out.splitlines()[1:]
+    (line,) = run(capsys, *limits, "PoliciesPerRole=default").out.splitlines()[1:]
     assert line.split()[:4] == ["PoliciesPerRole", "10", "10", "25"]
     opened = open_data(Settings(data=data))
     with opened.store.snapshot() as rows:
@@ -490,6 +472,6 @@ def test_limits_are_shown_set_and_put_back(data: Path, capsys: pytest.CaptureFix
 def test_a_limit_that_cannot_be_is_refused(
     data: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, text: str
 ) -> None:
-    outcome = run(["account", "limits", *arguments, "--data", str(data)], capsys)
+    outcome = run(capsys, "account", "limits", *arguments, "--data", str(data))
     assert (outcome.status, outcome.out) == (status, "")
     assert text in outcome.err

@@ -39,17 +39,7 @@ LONG_TERM: Final = Caller(
     principal=Principal.user(USER_ARN, ACCOUNT, USER_ID),
     user_name="alice",
 )
-ROOT: Final = Caller(
-    kind=CallerKind.ROOT,
-    partition="aws",
-    account=ACCOUNT,
-    arn=f"arn:aws:iam::{ACCOUNT}:root",
-    user_id=ACCOUNT,
-    principal_id=ACCOUNT,
-    principal_arn=f"arn:aws:iam::{ACCOUNT}:root",
-    access_key_id="AKIARZPUZDIKOHT6FEOS",
-    principal=Principal.root(ACCOUNT),
-)
+ROOT: Final = Caller.root(ACCOUNT, "AKIARZPUZDIKOHT6FEOS", partition="aws")
 
 
 def using(session: Session) -> Caller:

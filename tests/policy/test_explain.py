@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -42,23 +39,11 @@ from locum.policy.explanation import (
 )
 from locum.policy.remedy import remedies
 
+from . import cases, oracle, random_cases
+
 VECTORS = Path(__file__).parents[1] / "vectors" / "nearest_miss.jsonl"
 MISSES = [json.loads(line) for line in VECTORS.read_text().splitlines()]
 
-
-def _sibling(name: str) -> ModuleType:
-    """Another module of this folder (importlib import mode has no packages)."""
-    spec = importlib.util.spec_from_file_location(f"explain_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-random_cases = _sibling("test_oracle")
-cases, oracle = random_cases.cases, random_cases.oracle
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 ALICE = Principal.user(f"arn:aws:iam::{ACCOUNT}:user/alice", ACCOUNT, "AIDAALICEALICEALICE00")
@@ -217,7 +202,7 @@ def test_an_explanation_never_disagrees_with_the_decision(case: dict[str, Any]) 
 @pytest.mark.facts("R30")
 @given(random_cases.requests())
 def test_what_is_said_to_apply_applies_and_a_nearest_miss_does_not(case: dict[str, Any]) -> None:
-    asked = random_cases.question_of(case)
+    asked = cases.question_of(case)
     explanation = explain(cases.ask_of(case["request"]), cases.policies_of(case))
     for layer in explanation.layers:
         for report, document in zip(
@@ -236,7 +221,7 @@ def test_what_is_said_to_apply_applies_and_a_nearest_miss_does_not(case: dict[st
 
 @given(random_cases.requests())
 def test_every_check_says_of_its_element_what_the_plain_evaluator_says(case: dict[str, Any]) -> None:
-    asked = random_cases.question_of(case)
+    asked = cases.question_of(case)
     explanation = explain(cases.ask_of(case["request"]), cases.policies_of(case))
     for layer in explanation.layers:
         for report, document in zip(

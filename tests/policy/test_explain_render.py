@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,20 +12,7 @@ from hypothesis import strategies as st
 
 from locum.policy import Ask, Explanation, Layer, Policies, PolicyKind, Principal, context, explain, load, render
 
-
-def _sibling(name: str) -> ModuleType:
-    """Another module of this folder (importlib import mode has no packages)."""
-    spec = importlib.util.spec_from_file_location(f"render_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-random_cases = _sibling("test_oracle")
-cases = random_cases.cases
+from . import cases, random_cases
 
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"

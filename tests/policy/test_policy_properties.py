@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,20 +13,9 @@ from hypothesis import strategies as st
 
 from locum.policy import CompiledPolicy, Decision, Policies, PolicyKind, compile_policy, decide, parse
 
+from . import cases
+from . import random_cases as scene
 
-def _sibling(name: str) -> ModuleType:
-    """Another module of this folder (importlib import mode has no packages)."""
-    spec = importlib.util.spec_from_file_location(f"policy_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-scene = _sibling("test_oracle")
-cases = scene.cases
 Case = dict[str, Any]
 T = TypeVar("T")
 

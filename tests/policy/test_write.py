@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -26,36 +22,24 @@ from locum.policy import (
 )
 from locum.policy.conditions import NEGATIONS, OPERATORS, Operator
 
-
-def _sibling(name: str) -> ModuleType:
-    """Another module of this folder (importlib import mode has no packages)."""
-    spec = importlib.util.spec_from_file_location(f"policy_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-grammar = _sibling("test_document")
-random_policies = _sibling("test_oracle")
+from . import random_cases
+from .cases import CASES
+from .test_document import DEEPER, JSON, read
 
 KINDS = ("identity", "resource", "trust", "scp", "rcp")
-CASES = Path(__file__).parents[1] / "vectors" / "policy_cases.jsonl"
 ALLOW = Statement("Allow", actions=("s3:Get*",), resources=("*",))
 EQUALS = Operator("StringEquals")
 
 
-@given(st.sampled_from(KINDS).flatmap(random_policies.documents).map(json.dumps))
+@given(st.sampled_from(KINDS).flatmap(random_cases.documents).map(json.dumps))
 def test_a_random_policy_reads_back_from_what_is_written(text: str) -> None:
     policy = parse(text)
     assert parse(render_policy(policy)) == policy
 
 
-@given((grammar.JSON | grammar.DEEPER).map(json.dumps))
+@given((JSON | DEEPER).map(json.dumps))
 def test_whatever_can_be_read_can_be_written(text: str) -> None:
-    policy = grammar.read(text)
+    policy = read(text)
     if policy is not None:
         assert parse(render_policy(policy)) == policy
 
@@ -110,8 +94,7 @@ def test_any_policy_of_the_grammar_can_be_written(policy: Policy) -> None:
 
 
 def test_every_policy_of_the_cases_reads_back() -> None:
-    for line in CASES.read_text().splitlines():
-        case = json.loads(line)
+    for case in CASES:
         for document in case["identity_policies"]:
             policy = parse(json.dumps(document))
             assert parse(render_policy(policy)) == policy

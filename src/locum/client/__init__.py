@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from locum.api.shapes import Command, Shape
@@ -34,6 +33,7 @@ from locum.api.sts import (
     GetWebIdentityTokenCommand,
 )
 from locum.client.call import Calls
+from locum.client.closing import AsyncClosing, Closing
 from locum.client.credentials.base import Provider
 from locum.client.middleware import Call, Middleware, Proceed
 from locum.client.options import CallOptions, ClientOptions, Keys, Settings, configure
@@ -128,7 +128,7 @@ def _joined(first: CallOptions, then: CallOptions) -> CallOptions:
     return cast("CallOptions", joined)
 
 
-class STSClient(_Operations):
+class STSClient(_Operations, Closing):
     """A client of STS that blocks; safe to share among threads, and usable after a fork.
 
     Options are those of :class:`~locum.client.options.ClientOptions`.  Raises
@@ -154,16 +154,8 @@ class STSClient(_Operations):
         """Close the connections."""
         self._driver.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class AsyncSTSClient(_Operations):
+class AsyncSTSClient(_Operations, AsyncClosing):
     """A client of STS for asyncio; needs aiohttp (``pip install 'locum[async]'``).
 
     Making one reads the shared configuration files and blocks that long.  Options and errors are those of
@@ -187,14 +179,6 @@ class AsyncSTSClient(_Operations):
     async def close(self) -> None:
         """Close the connections."""
         await self._driver.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 def _set_up(options: ClientOptions) -> tuple[Settings, Calls]:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, Unpack, cast
 
 from locum.api.shapes import Command
 from locum.api.sts import AssumeRoleCommand, AssumeRoleWithWebIdentityCommand
+from locum.client.closing import AsyncClosing, Closing
 from locum.client.credentials.assume import Ask, AssumeRole, Cache, Issued, credentials_of
 from locum.client.credentials.base import Credentials, Provider, Static
 from locum.client.failures import ConfigurationFailure
@@ -47,22 +47,26 @@ __all__ = [
 DEFAULT_REGION: Final = "us-east-1"
 """Where credentials are asked for when nothing names a region (STS-CL-014)."""
 
+ClientType = TypeVar("ClientType")
+
 Source = Credentials | Provider | None
 """What a session is assumed with: credentials, a provider, or None for the client's own."""
 
 
-class RefreshingSession(Refreshing):
-    """Credentials that stay valid, for any number of threads; see :class:`~locum.client.refresh.Refreshing`."""
-
-    def __init__(self, provider: Provider, client: STSClient) -> None:
+class _Session(Refreshing, Generic[ClientType]):
+    def __init__(self, provider: Provider, client: ClientType) -> None:
         """``client`` is what the provider's calls go through; the session closes it."""
         super().__init__(provider)
-        self._client: Final = client
+        self._client: Final[ClientType] = client
 
     @property
-    def client(self) -> STSClient:
+    def client(self) -> ClientType:
         """What the provider's calls go through."""
         return self._client
+
+
+class RefreshingSession(_Session["STSClient"], Closing):
+    """Credentials that stay valid, for any number of threads; see :class:`~locum.client.refresh.Refreshing`."""
 
     def credentials(self) -> Credentials:
         """Valid credentials, most of the time at once.
@@ -76,27 +80,9 @@ class RefreshingSession(Refreshing):
         """Close the client's connections."""
         self._client.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class AsyncRefreshingSession(Refreshing):
+class AsyncRefreshingSession(_Session["AsyncSTSClient"], AsyncClosing):
     """Credentials that stay valid, for any number of tasks; see :class:`~locum.client.refresh.Refreshing`."""
-
-    def __init__(self, provider: Provider, client: AsyncSTSClient) -> None:
-        """``client`` is what the provider's calls go through; the session closes it."""
-        super().__init__(provider)
-        self._client: Final = client
-
-    @property
-    def client(self) -> AsyncSTSClient:
-        """What the provider's calls go through."""
-        return self._client
 
     async def credentials(self) -> Credentials:
         """Valid credentials, most of the time at once.
@@ -109,14 +95,6 @@ class AsyncRefreshingSession(Refreshing):
     async def close(self) -> None:
         """Close the client's connections, after a renewal that is under way."""
         await self._client.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 def refreshing_session(
@@ -225,7 +203,7 @@ class _Once:
             return made
 
 
-class _Assumer(_Once):
+class _Assumer(_Once, Closing):
     def __init__(self, options: ClientOptions) -> None:
         super().__init__(_blocking_client, options)
 
@@ -235,16 +213,8 @@ class _Assumer(_Once):
         if client is not None:
             client.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class _AsyncAssumer(_Once):
+class _AsyncAssumer(_Once, AsyncClosing):
     def __init__(self, options: ClientOptions) -> None:
         super().__init__(_async_client, options)
 
@@ -253,14 +223,6 @@ class _AsyncAssumer(_Once):
         client = self.given_up()
         if client is not None:
             await client.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 class RoleAssumer(_Assumer):

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
-from locum.core.record import Record
+from locum.core.record import AccountRecord, Record
 
 __all__ = [
     "AccessReport",
@@ -86,7 +86,7 @@ class LoginProfile(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.owner.lower()
+        return self.account, self.kind, self.folded(self.owner)
 
 
 class CredentialReport(Record, frozen=True, kw_only=True):
@@ -102,38 +102,26 @@ class CredentialReport(Record, frozen=True, kw_only=True):
         return self.account, self.kind, "newest"
 
 
-class AccessReport(Record, frozen=True, kw_only=True):
+class AccessReport(AccountRecord, frozen=True, kw_only=True):
     """A request for the last uses of services: of which entity, by ARN, and by whom, a principal's unique id.
 
     ``actions``: down to single actions.
     """
 
     kind: ClassVar[str] = "access-report"
-    account: str
-    id: str
     entity: str
     creator: str
     created: int
     actions: bool = False
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.id
 
-
-class RoleDeletion(Record, frozen=True, kw_only=True):
+class RoleDeletion(AccountRecord, frozen=True, kw_only=True):
     """A service-linked role that was deleted; ``id`` ends the id of the task (IAM-SHD-002)."""
 
     kind: ClassVar[str] = "role-deletion"
-    account: str
-    id: str
     service: str
     role: str
     created: int
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.id
 
     @property
     def task(self) -> str:

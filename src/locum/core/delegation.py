@@ -14,12 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from locum import arn
 from locum.core.delegation_records import DelegationRequest, Grant
-from locum.core.issue import RANDOM_BYTES, lineage
+from locum.core.issue import lineage, session_keys
 from locum.core.records import Role, User
 from locum.core.session import Caller, CallerKind, Session, SessionKind
-from locum.core.token import secret_access_key
 from locum.errors import AccessDenied
 
 __all__ = [
@@ -177,8 +175,7 @@ def session_of(
         end = min(end, issued + holder.max_session_duration)
     return Session(
         SessionKind.ROLE if is_role else SessionKind.FEDERATED,
-        arn.access_key_id("ASIA", holder.account, random[:5]),
-        secret_access_key(random[5:RANDOM_BYTES]),
+        *session_keys(holder.account, random),
         holder.account,
         holder.id,
         f"delegated-{request.requestor}",

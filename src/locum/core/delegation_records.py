@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from locum.core.organization_records import name_mark
-from locum.core.record import Record
+from locum.core.record import InstallationRecord
 from locum.core.session import Federation, Tags
 
 __all__ = ["DelegationRequest", "Grant", "Parameter"]
@@ -37,7 +37,7 @@ class Grant(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     federation: Federation | None = None
 
 
-class DelegationRequest(Record, frozen=True, kw_only=True):
+class DelegationRequest(InstallationRecord, frozen=True, kw_only=True):
     """A delegation request (IAM-SHD-004).
 
     ``requestor`` is the account that asks.  ``policy`` is what the template came to when the request was made: nothing
@@ -47,7 +47,6 @@ class DelegationRequest(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "delegation-request"
-    id: str
     requestor: str
     workflow: str
     template: str
@@ -69,10 +68,6 @@ class DelegationRequest(Record, frozen=True, kw_only=True):
     grant: Grant | None = None
     notes: str | None = None
     rejection: str | None = None
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
 
     @property
     def indexes(self) -> list[tuple[str, str]]:

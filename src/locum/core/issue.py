@@ -38,6 +38,7 @@ from locum.core.session import (
 from locum.core.token import secret_access_key
 from locum.errors import ExpiredTokenException, InvalidParameterValue, ValidationError
 from locum.policy import PrincipalKind
+from locum.secret import Secret
 
 __all__ = [
     "RANDOM_BYTES",
@@ -51,6 +52,7 @@ __all__ = [
     "padded",
     "refuse_contexts",
     "role_named",
+    "session_keys",
     "session_tags",
 ]
 
@@ -133,6 +135,11 @@ def managed_arns(given: tuple[PolicyDescriptorType, ...]) -> tuple[str, ...]:
     return tuple([each.arn for each in given if each.arn is not None]) if given else ()
 
 
+def session_keys(account: str, random: bytes) -> tuple[str, Secret]:
+    """The access key of a new session of an account: its id and its secret, of :data:`RANDOM_BYTES` random bytes."""
+    return arn.access_key_id("ASIA", account, random[:5]), secret_access_key(random[5:RANDOM_BYTES])
+
+
 def assume_role(command: AssumeRoleCommand, caller: Caller, role: Role, now: float, random: bytes) -> Session:
     """The session of an AssumeRole that the trust policy allows.
 
@@ -157,8 +164,7 @@ def assume_role(command: AssumeRoleCommand, caller: Caller, role: Role, now: flo
     issued = int(now)
     return Session(
         SessionKind.ROLE,
-        arn.access_key_id("ASIA", role.account, random[:5]),
-        secret_access_key(random[5:RANDOM_BYTES]),
+        *session_keys(role.account, random),
         role.account,
         role.id,
         command.role_session_name,
@@ -203,8 +209,7 @@ def assume_role_by_proof(
     principal = identity.principal
     return Session(
         SessionKind.ROLE,
-        arn.access_key_id("ASIA", role.account, random[:5]),
-        secret_access_key(random[5:RANDOM_BYTES]),
+        *session_keys(role.account, random),
         role.account,
         role.id,
         name,
@@ -235,8 +240,7 @@ def get_session_token(
     issued = int(now)
     return Session(
         kind,
-        arn.access_key_id("ASIA", caller.account, random[:5]),
-        secret_access_key(random[5:RANDOM_BYTES]),
+        *session_keys(caller.account, random),
         caller.account,
         caller.principal_id,
         "",
@@ -256,8 +260,7 @@ def get_federation_token(command: GetFederationTokenCommand, caller: Caller, now
     issued = int(now)
     return Session(
         SessionKind.FEDERATED,
-        arn.access_key_id("ASIA", caller.account, random[:5]),
-        secret_access_key(random[5:RANDOM_BYTES]),
+        *session_keys(caller.account, random),
         caller.account,
         caller.principal_id,
         command.name,
@@ -282,8 +285,7 @@ def assume_root(command: AssumeRootCommand, caller: Caller, account: str, now: f
     issued = int(now)
     return Session(
         SessionKind.ROOT_TASK,
-        arn.access_key_id("ASIA", account, random[:5]),
-        secret_access_key(random[5:RANDOM_BYTES]),
+        *session_keys(account, random),
         account,
         account,
         "",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import ClassVar
 
-from locum.core.record import Record
+from locum.core.record import InstallationRecord
 
 __all__ = ["AccountCreation", "OrgPolicy", "OrgUnit", "Organization", "attachments", "name_mark"]
 
@@ -29,7 +29,7 @@ def attachments(organization: str, scps: tuple[str, ...] | None, rcps: tuple[str
     return rows
 
 
-class Organization(Record, frozen=True, kw_only=True):
+class Organization(InstallationRecord, frozen=True, kw_only=True):
     """An organization with its one root, whose policies and tags stand here too (iam_api.md section 16).
 
     ``management`` is the account that made it.  ``policy_types`` are those enabled in the root, ``scps`` and ``rcps``
@@ -39,7 +39,6 @@ class Organization(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "organization"
-    id: str
     root: str
     management: str
     created: int
@@ -53,15 +52,11 @@ class Organization(Record, frozen=True, kw_only=True):
     root_features: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
     def indexes(self) -> list[tuple[str, str]]:
         return attachments(self.id, self.scps, self.rcps)
 
 
-class OrgUnit(Record, frozen=True, kw_only=True):
+class OrgUnit(InstallationRecord, frozen=True, kw_only=True):
     """An organizational unit under ``parent``, a unit or the root.
 
     ``scps`` and ``rcps`` are the ids of the policies attached to it while their type is enabled: service control
@@ -70,7 +65,6 @@ class OrgUnit(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "org-unit"
-    id: str
     organization: str
     parent: str
     name: str
@@ -80,21 +74,16 @@ class OrgUnit(Record, frozen=True, kw_only=True):
     rcps: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
     def indexes(self) -> list[tuple[str, str]]:
         rows = [("org-unit", self.organization), ("unit-parent", self.parent)]
         rows.append(("unit-name", name_mark(self.parent, self.name)))
         return rows + attachments(self.organization, self.scps, self.rcps)
 
 
-class OrgPolicy(Record, frozen=True, kw_only=True):
+class OrgPolicy(InstallationRecord, frozen=True, kw_only=True):
     """A service control policy or resource control policy of an organization; ``type`` is its name on the wire."""
 
     kind: ClassVar[str] = "org-policy"
-    id: str
     organization: str
     type: str
     name: str
@@ -104,30 +93,21 @@ class OrgPolicy(Record, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
     def indexes(self) -> list[tuple[str, str]]:
         of_type = f"{self.organization}/{self.type}"
         rows = [("org-owner", self.organization), ("org-policies", of_type)]
         return [*rows, ("org-policy-name", name_mark(of_type, self.name))]
 
 
-class AccountCreation(Record, frozen=True, kw_only=True):
+class AccountCreation(InstallationRecord, frozen=True, kw_only=True):
     """How one CreateAccount went: ``account`` where it succeeded, ``failure`` in AWS's word where it did not."""
 
     kind: ClassVar[str] = "account-creation"
-    id: str
     organization: str
     name: str
     created: int
     account: str = ""
     failure: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
 
     @property
     def indexes(self) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from locum.core.account_records import (
 )
 from locum.core.delegation_records import DelegationRequest
 from locum.core.organization_records import AccountCreation, Organization, OrgPolicy, OrgUnit, attachments
-from locum.core.record import Record
+from locum.core.record import AccountRecord, InstallationRecord, NamedRecord, Record
 from locum.policy.managed import ROOT_TASKS
 
 __all__ = [
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 
-class Account(Record, frozen=True, kw_only=True):
+class Account(InstallationRecord, frozen=True, kw_only=True):
     """An account; ``limits`` holds those of its quotas that differ from the default (:mod:`locum.core.limits`).
 
     ``organization`` is the id of the one that it is in, ``parent`` its root or unit there, ``joined`` since when, and
@@ -61,7 +61,6 @@ class Account(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "account"
-    id: str
     name: str
     created: int
     limits: dict[str, int] = {}
@@ -76,10 +75,6 @@ class Account(Record, frozen=True, kw_only=True):
     rcps: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
     def indexes(self) -> list[tuple[str, str]]:
         rows = [("account-email", self.email.lower())] if self.email else []
         if self.organization is not None:
@@ -88,7 +83,7 @@ class Account(Record, frozen=True, kw_only=True):
         return rows
 
 
-class AccessKey(Record, frozen=True, kw_only=True):
+class AccessKey(InstallationRecord, frozen=True, kw_only=True):
     """A long-term access key of a user or of an account's root user.
 
     ``owner`` is the user's unique id, or the account id for root.  ``secret`` is sealed for rest (R44) with the key id
@@ -96,7 +91,6 @@ class AccessKey(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "access-key"
-    id: str
     account: str
     owner: str
     created: int
@@ -104,39 +98,23 @@ class AccessKey(Record, frozen=True, kw_only=True):
     active: bool = True
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
-
-    @property
     def indexes(self) -> list[tuple[str, str]]:
         return [("key-owner", self.owner)]
 
 
-class RingKey(Record, frozen=True, kw_only=True):
+class RingKey(InstallationRecord, frozen=True, kw_only=True):
     """One sealing key of the ring; ``secret`` is sealed for rest with the id as associated data."""
 
     kind: ClassVar[str] = "ring-key"
-    id: str
     created: int
     secret: bytes
     active: bool = True
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
 
-
-class _Entity(Record, frozen=True, kw_only=True):
-    account: str
-    id: str
-    name: str
+class _Entity(NamedRecord, frozen=True, kw_only=True):
     created: int
     path: str = "/"
     tags: dict[str, str] = {}
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.name.lower()
 
     def arn(self, partition: str) -> str:
         """The entity's ARN, path included."""
@@ -144,6 +122,7 @@ class _Entity(Record, frozen=True, kw_only=True):
 
 
 class _PolicyHolder(_Entity, frozen=True, kw_only=True):
+    id: str
     inline: dict[str, str] = {}
     attached: tuple[str, ...] = ()
 
@@ -187,6 +166,7 @@ class InstanceProfile(_Entity, frozen=True, kw_only=True):
     """An instance profile: the name under which a machine is given a role, which ``role`` names by its unique id."""
 
     kind: ClassVar[str] = "instance-profile"
+    id: str
     role: str | None = None
 
     @property
@@ -220,6 +200,7 @@ class ManagedPolicy(_Entity, frozen=True, kw_only=True):
     """A customer managed policy with its versions, oldest first, and the number of the default one."""
 
     kind: ClassVar[str] = "policy"
+    id: str
     versions: tuple[PolicyVersion, ...]
     default: int
     last_number: int
@@ -262,21 +243,16 @@ class Revocation(Record, frozen=True, kw_only=True):
 RecordType = TypeVar("RecordType", bound=Record)
 
 
-class Use(Record, frozen=True, kw_only=True):
+class Use(InstallationRecord, frozen=True, kw_only=True):
     """The last use of an access key, by its id, or of a role's sessions, by the role's unique id."""
 
     kind: ClassVar[str] = "use"
-    id: str
     used: int
     service: str
     region: str
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return "", self.kind, self.id
 
-
-class MfaDevice(Record, frozen=True, kw_only=True):
+class MfaDevice(_Entity, frozen=True, kw_only=True):
     """A virtual MFA device; its serial number is its ARN (IAM-MFA-001).
 
     ``seed`` is the TOTP key, sealed for rest (R44) with the account and the folded name as associated data.  ``owner``
@@ -285,27 +261,14 @@ class MfaDevice(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "mfa"
-    account: str
-    name: str
-    created: int
     seed: bytes
-    path: str = "/"
-    tags: dict[str, str] = {}
     owner: str | None = None
     enabled: int = 0
     drift: int = 0
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.name.lower()
-
-    @property
     def indexes(self) -> list[tuple[str, str]]:
         return [] if self.owner is None else [("mfa-owner", self.owner)]
-
-    def arn(self, partition: str) -> str:
-        """The serial number, path included."""
-        return arn.iam(partition, self.account, self.kind, self.path, self.name)
 
 
 class OidcProvider(Record, frozen=True, kw_only=True):
@@ -349,7 +312,7 @@ class SamlKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     secret: bytes
 
 
-class SamlProvider(Record, frozen=True, kw_only=True):
+class SamlProvider(NamedRecord, frozen=True, kw_only=True):
     """A SAML provider with its metadata as they were given (iam_api.md section 8).
 
     ``uuid`` is a new one for each provider that is created; nothing binds a trust policy to it (STS-SAML-027).
@@ -357,8 +320,6 @@ class SamlProvider(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "saml-provider"
-    account: str
-    name: str
     uuid: str
     created: int
     metadata: str
@@ -366,10 +327,6 @@ class SamlProvider(Record, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     encryption_mode: str = "Allowed"
     private_keys: tuple[SamlKey, ...] = ()
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.folded(self.name)
 
     def arn(self, partition: str) -> str:
         """The ARN."""
@@ -397,7 +354,7 @@ class OutboundIssuer(Record, frozen=True, kw_only=True):
         return [(self.kind, self.id)]
 
 
-class SigningKey(Record, frozen=True, kw_only=True):
+class SigningKey(AccountRecord, frozen=True, kw_only=True):
     """A key of an account's issuer: it signs from ``signs`` on, until a later one of its algorithm does.
 
     ``jwk`` is the public half.  ``secret`` is the private one in PKCS #8 (DER), sealed for rest (R44) with the account
@@ -405,17 +362,11 @@ class SigningKey(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "signing-key"
-    account: str
-    id: str
     algorithm: str
     created: int
     signs: int
     jwk: dict[str, str]
     secret: bytes
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.id
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -439,7 +390,7 @@ class SpentAssertion(Record, frozen=True, kw_only=True):
         return "", self.kind, self.digest
 
 
-class MfaCodes(Record, frozen=True, kw_only=True):
+class MfaCodes(NamedRecord, frozen=True, kw_only=True):
     """What was tried and spent of an MFA device, under its account and name; written quietly, never kept as a fact.
 
     ``tries`` counts the verifications (STS-MFA-009) and ``pairs`` the pairs of codes for enabling or resynchronizing in
@@ -447,16 +398,10 @@ class MfaCodes(Record, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "mfa-codes"
-    account: str
-    name: str
     window: int = 0
     tries: int = 0
     pairs: int = 0
     spent: tuple[int, ...] = ()
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.account, self.kind, self.name.lower()
 
 
 KINDS: Final[dict[str, type[Record]]] = {

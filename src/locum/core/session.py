@@ -7,14 +7,16 @@ A :class:`Session` is everything that a session token carries, sealed: nothing i
 from __future__ import annotations
 
 from enum import Enum, IntEnum
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
+from locum import arn
 from locum.policy import Principal
 from locum.secret import Secret
 
 __all__ = [
+    "CALLER_KINDS",
     "MAXIMUM_LIFETIME",
     "Caller",
     "CallerKind",
@@ -126,6 +128,16 @@ class CallerKind(Enum):
     ASSUMED_ROOT = "assumed root"
 
 
+CALLER_KINDS: Final = {
+    SessionKind.USER: CallerKind.USER_SESSION,
+    SessionKind.ROOT: CallerKind.ROOT_SESSION,
+    SessionKind.ROLE: CallerKind.ROLE_SESSION,
+    SessionKind.FEDERATED: CallerKind.FEDERATED_USER,
+    SessionKind.ROOT_TASK: CallerKind.ASSUMED_ROOT,
+}
+"""Who calls with a session of each kind."""
+
+
 class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A verified caller.
 
@@ -148,6 +160,24 @@ class Caller(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     user_name: str = ""
     session: Session | None = None
     issuer_arn: str = ""
+
+    @classmethod
+    def root(cls, account: str, access_key_id: str, *, partition: str, session: Session | None = None) -> Self:
+        """The root user of an account, by its key, or by a session of its own or one for a task."""
+        kind = CallerKind.ROOT if session is None else CALLER_KINDS[session.kind]
+        root_arn = arn.account_root(partition, account)
+        return cls(
+            kind=kind,
+            partition=partition,
+            account=account,
+            arn=root_arn,
+            user_id=account,
+            principal_id=account,
+            principal_arn=root_arn,
+            access_key_id=access_key_id,
+            principal=Principal.root(account, partition=partition, session=kind is CallerKind.ASSUMED_ROOT),
+            session=session,
+        )
 
     @property
     def is_root(self) -> bool:

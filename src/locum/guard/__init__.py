@@ -14,7 +14,7 @@ from typing import Final
 from locum import arn
 from locum.core.root_access import is_within_reach, task_named
 from locum.core.service_linked_roles import service_of
-from locum.core.session import Caller, CallerKind, Session, SessionKind
+from locum.core.session import CALLER_KINDS, Caller, CallerKind, Session, SessionKind
 from locum.core.token import TokenNotIntact
 from locum.errors import ExpiredToken, InvalidClientTokenId, SignatureDoesNotMatch, ValidationError
 from locum.guard.attempts import Attempts
@@ -31,13 +31,6 @@ __all__ = ["Guard"]
 _NOT_INTACT: Final = "The security token included in the request is invalid"
 _KEY_INVALID: Final = "The security token included in the request is invalid."
 _EXPIRED: Final = "The security token included in the request is expired"
-_SESSION_KINDS: Final = {
-    SessionKind.USER: CallerKind.USER_SESSION,
-    SessionKind.ROOT: CallerKind.ROOT_SESSION,
-    SessionKind.ROLE: CallerKind.ROLE_SESSION,
-    SessionKind.FEDERATED: CallerKind.FEDERATED_USER,
-    SessionKind.ROOT_TASK: CallerKind.ASSUMED_ROOT,
-}
 
 
 class Guard:
@@ -99,30 +92,16 @@ class Guard:
 
     def _caller(self, session: Session, directory: Directory) -> Caller:
         """The caller of a session; the user or role must still exist, under the very id of then (POL-SS-008)."""
-        kind = _SESSION_KINDS[session.kind]
         partition, account = self._partition, session.account
         if session.principal_id == account:
             found = directory.account(account)
             if found is None or found.closed:
                 raise InvalidClientTokenId(_NOT_INTACT)
-            root = arn.account_root(partition, account)
             if session.kind is SessionKind.FEDERATED:
-                return self._federated_user(session, root, account)
-            is_task = session.kind is SessionKind.ROOT_TASK
-            if is_task and not self._is_within_reach(session, directory):
+                return self._federated_user(session, arn.account_root(partition, account), account)
+            if session.kind is SessionKind.ROOT_TASK and not self._is_within_reach(session, directory):
                 raise InvalidClientTokenId(_NOT_INTACT)
-            return Caller(
-                kind=kind,
-                partition=partition,
-                account=account,
-                arn=root,
-                user_id=account,
-                principal_id=account,
-                principal_arn=root,
-                access_key_id=session.access_key_id,
-                principal=Principal.root(account, partition=partition, session=is_task),
-                session=session,
-            )
+            return Caller.root(account, session.access_key_id, partition=partition, session=session)
         holder: Holder | None = directory.holder(session.principal_id)
         if holder is None or holder.account != account:
             raise InvalidClientTokenId(_NOT_INTACT)
@@ -144,7 +123,7 @@ class Guard:
                 service_linked=service_of(holder.record.path) is not None,
             )
         return Caller(
-            kind=kind,
+            kind=CALLER_KINDS[session.kind],
             partition=partition,
             account=account,
             arn=own_arn,

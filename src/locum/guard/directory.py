@@ -231,18 +231,7 @@ class Directory:
         if _read_account(reader, account) is None or _is_closed(reader, account):
             return None
         if key.owner == account:
-            root = arn.account_root(partition, account)
-            caller = Caller(
-                kind=CallerKind.ROOT,
-                partition=partition,
-                account=account,
-                arn=root,
-                user_id=account,
-                principal_id=account,
-                principal_arn=root,
-                access_key_id=key_id,
-                principal=Principal.root(account, partition=partition),
-            )
+            caller = Caller.root(account, key_id, partition=partition)
         else:
             owner = Records(reader).by_id(key.owner)
             user = None if owner is None else owner.record

@@ -11,7 +11,7 @@ import msgspec
 from locum.core.token import Purpose, TokenNotIntact
 from locum.server.handlers import Call
 
-__all__ = ["NotAMark", "paged"]
+__all__ = ["NotAMark", "paged", "whole"]
 
 _NONCE_BYTES: Final = 12
 _PAGING: Final = frozenset({"marker", "max_items", "max_results", "next_token"})
@@ -46,6 +46,12 @@ def paged(
             return tuple(item for _, item in taken), sealed
         taken.append(entry)
     return tuple(item for _, item in taken), None
+
+
+def whole(held: Iterable[tuple[str, Item]]) -> Callable[[str], Iterable[tuple[str, Item]]]:
+    """What :func:`paged` takes, of entries that are all at hand, in whatever order."""
+    ordered = sorted(held, key=lambda entry: entry[0])
+    return lambda after: (entry for entry in ordered if entry[0] > after)
 
 
 def _scope(call: Call[Any]) -> bytes:

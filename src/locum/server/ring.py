@@ -89,7 +89,7 @@ def retire(rows: Transaction, id: str) -> None:
             f"the ring key {id!r} is the last one that is not retired",
             "run `locum keys rotate` first, so that there is a key to seal with",
         )
-    Records(rows).replace(found, msgspec.structs.replace(found.record, active=False, secret=b""))
+    Records(rows).change(found, active=False, secret=b"")
 
 
 def list_keys(rows: Snapshot) -> list[RingEntry]:

@@ -7,7 +7,9 @@ so that nothing is overwritten that the request has not read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
+
+import msgspec
 
 from locum.arn import Arn, is_account_id
 from locum.core.aws_policies import AWS_ACCOUNT, aws_policy
@@ -154,12 +156,23 @@ class Records:
         self._put(record, 0)
 
     def replace(self, stored: Stored[RecordType], record: RecordType) -> None:
-        """Write a record in place of the one that was read, under a new name too; store.Conflict where it changed."""
+        """Write a record in place of the one that was read, under a new name too; store.Conflict where it changed.
+
+        Nothing is written where the two are the same.
+        """
+        if stored.record == record:
+            return
         if stored.record.key == record.key:
             self._put(record, stored.version)
         else:
             self.delete(stored)
             self._put(record, 0)
+
+    def change(self, stored: Stored[RecordType], **changes: Any) -> RecordType:
+        """Replace what was read by the same with other values of some members, and return that."""
+        changed = msgspec.structs.replace(stored.record, **changes)
+        self.replace(stored, changed)
+        return changed
 
     def delete(self, stored: Stored[RecordType]) -> None:
         """Remove the record that was read; store.Conflict where it changed."""

@@ -19,7 +19,7 @@ from locum import errors
 from locum.api.iam import access_keys, policies, roles, types, users
 from locum.api.shapes import Command
 from locum.core.limits import LIMITS
-from locum.server.iam.answers import merged_tags, without_tags
+from locum.server.iam.tags import merged_tags, without_tags
 from locum.store import Conflict, Key
 from locum.wire.sigv4 import Credentials
 

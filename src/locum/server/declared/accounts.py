@@ -16,7 +16,7 @@ from locum.core.records import Account, ManagedPolicy, OidcProvider, Record, Rol
 from locum.errors import ServiceException
 from locum.server.accounts import MAXIMUM_NAME
 from locum.server.declared.form import AccountForm, Entry, OidcForm, PolicyForm, SamlForm, Text
-from locum.server.declared.run import Run, document_details, read_stored, tag_details
+from locum.server.declared.run import Run, document_details, read_stored
 from locum.server.iam import account as _account  # noqa: F401 - registers handlers
 from locum.server.iam import documents
 from locum.server.iam import oidc_providers as _oidc_providers  # noqa: F401
@@ -33,7 +33,6 @@ __all__ = [
     "is_reserved",
     "prune_policies",
     "prune_providers",
-    "retag",
     "same_name",
     "undescribed",
 ]
@@ -105,8 +104,7 @@ def carry_out_account(run: Run, form: AccountForm) -> bool:
         account = msgspec.structs.replace(account, name=form.title)
     if form.limits is not None:
         account = _limited(run, form, account, details)
-    if account != stored.record:
-        run.records.replace(stored, account)
+    run.records.replace(stored, account)
     if "alias" in form.places:
         _alias(run, form, details)
     return True
@@ -201,17 +199,9 @@ def _oidc(run: Run, account: str, form: OidcForm) -> None:
             now = run.records.get(OidcProvider, account, provider.url)
             if now is not None:
                 # The operation takes no empty list, which a provider may have from the start.
-                run.records.replace(now, msgspec.structs.replace(now.record, thumbprints=()))
-    retag(
-        run,
-        account,
-        form,
-        provider.tags,
-        form.tags,
-        details,
-        lambda keys: oidc_providers.UntagOpenIDConnectProviderCommand(open_id_connect_provider_arn=name, tag_keys=keys),
-        lambda tags: oidc_providers.TagOpenIDConnectProviderCommand(open_id_connect_provider_arn=name, tags=tags),
-    )
+                run.records.change(now, thumbprints=())
+    untag, tag = oidc_providers.UntagOpenIDConnectProviderCommand, oidc_providers.TagOpenIDConnectProviderCommand
+    run.retag(account, form, provider.tags, form.tags, details, untag, tag, open_id_connect_provider_arn=name)
 
 
 def _saml(run: Run, account: str, form: SamlForm) -> None:
@@ -251,37 +241,8 @@ def _saml(run: Run, account: str, form: SamlForm) -> None:
         )
         place = form.at("metadata" if new_metadata else "encryption")
         run.do(account, update, place, assertion_encryption_mode=form.at("encryption"))
-    retag(
-        run,
-        account,
-        form,
-        provider.tags,
-        form.tags,
-        details,
-        lambda keys: saml_providers.UntagSAMLProviderCommand(saml_provider_arn=name, tag_keys=keys),
-        lambda tags: saml_providers.TagSAMLProviderCommand(saml_provider_arn=name, tags=tags),
-    )
-
-
-def retag(
-    run: Run,
-    account: str,
-    form: Entry,
-    old: Mapping[str, str],
-    new: Mapping[str, Text],
-    details: list[str],
-    untag: Callable[[tuple[str, ...]], Any],
-    tag: Callable[[tuple[types.Tag, ...]], Any],
-) -> None:
-    """Make the tags of something those of the file."""
-    details += tag_details(old, new)
-    gone = tuple(old.keys() - new.keys())
-    if gone:
-        run.do(account, untag(gone), form.at("tags"))
-    for key, text in new.items():
-        if old.get(key) != text.value:
-            # One at a time, so that what is refused is told at its line.
-            run.do(account, tag((types.Tag(key=key, value=text.value),)), text.place)
+    untag, tag = saml_providers.UntagSAMLProviderCommand, saml_providers.TagSAMLProviderCommand
+    run.retag(account, form, provider.tags, form.tags, details, untag, tag, saml_provider_arn=name)
 
 
 def prune_providers(run: Run, form: AccountForm) -> None:
@@ -345,16 +306,8 @@ def _policy(run: Run, account: str, form: PolicyForm) -> None:
     if sound and old != form.document.values:
         _new_version(run, account, form, policy, details)
         details += document_details(f"document (as version v{policy.last_number + 1})", old, form.document.values)
-    retag(
-        run,
-        account,
-        form,
-        policy.tags,
-        form.tags,
-        details,
-        lambda keys: policies.UntagPolicyCommand(policy_arn=name, tag_keys=keys),
-        lambda tags: policies.TagPolicyCommand(policy_arn=name, tags=tags),
-    )
+    untag, tag = policies.UntagPolicyCommand, policies.TagPolicyCommand
+    run.retag(account, form, policy.tags, form.tags, details, untag, tag, policy_arn=name)
 
 
 def _fits(run: Run, account: str, form: PolicyForm) -> bool:

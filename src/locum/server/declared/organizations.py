@@ -17,7 +17,7 @@ from locum.core.organization_records import Organization, OrgPolicy, OrgUnit, na
 from locum.core.records import Account
 from locum.core.root_access import CREDENTIALS, FEATURES, SESSIONS
 from locum.server.declared.form import OrganizationForm, OrgPolicyForm, PlaceForm, Text
-from locum.server.declared.run import Run, document_details, read_stored, tag_details
+from locum.server.declared.run import Run, document_details, read_stored
 from locum.server.declared.source import Place
 from locum.server.iam import root_access as _root_access  # noqa: F401 - registers handlers
 from locum.server.organizations import accounts as _accounts  # noqa: F401
@@ -222,14 +222,8 @@ class Organizations:
         self._retag(policy.id, policy.tags, form, details)
 
     def _retag(self, id: str, old: Mapping[str, str], form: OrgPolicyForm | PlaceForm, details: list[str]) -> None:
-        details += tag_details(old, form.tags)
-        gone = tuple(old.keys() - form.tags.keys())
-        if gone:
-            self._do(units.UntagResourceCommand(resource_id=id, tag_keys=gone), form.at("tags"))
-        for key, text in form.tags.items():
-            if old.get(key) != text.value:
-                tag = types.Tag(key=key, value=text.value)
-                self._do(units.TagResourceCommand(resource_id=id, tags=(tag,)), text.place)
+        untag, tag = units.UntagResourceCommand, units.TagResourceCommand
+        self._run.retag(self._account, form, old, form.tags, details, untag, tag, types.Tag, resource_id=id)
 
     def _prune_policies(self, type: str, section: Mapping[str, OrgPolicyForm] | None, member: str) -> None:
         if section is None:

@@ -10,7 +10,7 @@ from locum import arn
 from locum.api.iam import groups, instance_profiles, roles, users
 from locum.core.records import Group, InstanceProfile, Role, User
 from locum.errors import ServiceException
-from locum.server.declared.accounts import fixed, retag, same_name, undescribed
+from locum.server.declared.accounts import fixed, same_name, undescribed
 from locum.server.declared.form import AccountForm, Document, Entry, GroupForm, ProfileForm, RoleForm, Text, UserForm
 from locum.server.declared.run import Run, document_details, read_stored
 from locum.server.iam import documents
@@ -215,18 +215,8 @@ class Principals:
                 put = verbs.put_boundary
                 command = put(**named, permissions_boundary=form.boundary) if put else None
             run.do(account, command, form.at("boundary"))
-        untag, tag = verbs.untag, verbs.tag
-        if untag is not None and tag is not None:
-            retag(
-                run,
-                account,
-                form,
-                record.tags,
-                form.tags,
-                details,
-                lambda keys: untag(**named, tag_keys=keys),
-                lambda tags: tag(**named, tags=tags),
-            )
+        if verbs.untag is not None and verbs.tag is not None:
+            run.retag(account, form, record.tags, form.tags, details, verbs.untag, verbs.tag, **named)
 
     def _groups_of(self, form: UserForm, user: User) -> None:
         run, account = self._run, self._account
@@ -281,16 +271,8 @@ class Principals:
                 details.append(f"+ role {form.role}")
                 more = instance_profiles.AddRoleToInstanceProfileCommand(**named, role_name=form.role)
                 run.do(account, more, form.at("role"))
-        retag(
-            run,
-            account,
-            form,
-            profile.tags,
-            form.tags,
-            details,
-            lambda keys: instance_profiles.UntagInstanceProfileCommand(instance_profile_name=form.name, tag_keys=keys),
-            lambda tags: instance_profiles.TagInstanceProfileCommand(instance_profile_name=form.name, tags=tags),
-        )
+        untag, tag = instance_profiles.UntagInstanceProfileCommand, instance_profiles.TagInstanceProfileCommand
+        run.retag(account, form, profile.tags, form.tags, details, untag, tag, instance_profile_name=form.name)
 
     # Then: whom roles trust
 

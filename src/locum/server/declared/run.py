@@ -14,16 +14,15 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from locum import arn
+from locum.api.iam import types
 from locum.api.shapes import Command, Shape, Target, members, violations
 from locum.core.sealing import Vault
-from locum.core.session import Caller, CallerKind
+from locum.core.session import Caller
 from locum.errors import ServiceException
 from locum.guard.attempts import Attempts
 from locum.guard.directory import Directory
-from locum.policy import Principal
 from locum.server import targets
-from locum.server.declared.form import Text
+from locum.server.declared.form import Entry, Text
 from locum.server.declared.source import Fault, Number, Place
 from locum.server.handlers import HANDLERS, Call
 from locum.server.providers import Providers
@@ -32,7 +31,7 @@ from locum.store import PAGE, Key, Row, Transaction
 from locum.store.facts import Reader
 from locum.store.records import Records
 
-__all__ = ["Change", "Run", "document_details", "read_stored", "tag_details"]
+__all__ = ["Change", "Run", "document_details", "read_stored"]
 
 T = TypeVar("T")
 AnswerType = TypeVar("AnswerType", bound=Shape)
@@ -111,21 +110,9 @@ class Run:
 
     def call(self, account: str, command: Command[Any]) -> Call[Any]:
         """A call of the account's root user, its target found."""
-        root = arn.account_root(self.partition, account)
-        caller = Caller(
-            kind=CallerKind.ROOT,
-            partition=self.partition,
-            account=account,
-            arn=root,
-            user_id=account,
-            principal_id=account,
-            principal_arn=root,
-            access_key_id="",
-            principal=Principal.root(account, partition=self.partition),
-        )
         call: Call[Any] = Call(
             command,
-            caller,
+            Caller.root(account, "", partition=self.partition),
             self.now,
             partition=self.partition,
             random=self.random,
@@ -140,7 +127,7 @@ class Run:
         call.records_ = self.records
         declared = command.operation.authorization
         if declared is not None and isinstance(declared.resource, Target):
-            call.target = targets.resolve(self.records, caller, command, declared.resource)
+            call.target = targets.resolve(self.records, call.caller, command, declared.resource)
         return call
 
     def refuse(self, place: Place, text: str) -> None:
@@ -174,6 +161,29 @@ class Run:
             return None
         return answer
 
+    def retag(
+        self,
+        account: str,
+        form: Entry,
+        old: Mapping[str, str],
+        new: Mapping[str, Text],
+        details: list[str],
+        untag: Callable[..., Command[Any]],
+        tag: Callable[..., Command[Any]],
+        kind: Callable[..., Any] = types.Tag,
+        /,
+        **named: str,
+    ) -> None:
+        """Make the tags of something those of the file; ``named`` is how both operations name it."""
+        details += _tag_details(old, new)
+        gone = tuple(old.keys() - new.keys())
+        if gone:
+            self.do(account, untag(**named, tag_keys=gone), form.at("tags"))
+        for key, text in new.items():
+            if old.get(key) != text.value:
+                # One at a time, so that what is refused is told at its line.
+                self.do(account, tag(**named, tags=(kind(key=key, value=text.value),)), text.place)
+
     def line(self, sign: str, scope: str, kind: str, name: str) -> list[str]:
         """A line of the plan, to which whoever carries it out adds its details; a change without any is none."""
         details: list[str] = []
@@ -190,7 +200,7 @@ class Run:
         ]
 
 
-def tag_details(old: Mapping[str, str], new: Mapping[str, Text]) -> list[str]:
+def _tag_details(old: Mapping[str, str], new: Mapping[str, Text]) -> list[str]:
     """What changes from one set of tags to another, for people."""
     lines = [f"- tag {key}" for key in sorted(old.keys() - new.keys())]
     for key, text in sorted(new.items()):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
-
-import msgspec
 
 from locum import arn
 from locum.api.iam import access_keys as api
@@ -16,8 +13,9 @@ from locum.errors import AccessDenied, InvalidInputException, NoSuchEntityExcept
 from locum.server.account_settings import root_name
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import moment, page
+from locum.server.iam.answers import change, moment, page
 from locum.server.iam.limits import check_quota
+from locum.server.pages import whole
 from locum.store.records import Stored
 
 __all__ = [
@@ -89,8 +87,7 @@ def update_access_key(call: Call[api.UpdateAccessKeyCommand]) -> types.Nothing:
     stored = _key(call, owner)
     if call.command.status == "Expired":
         raise InvalidInputException("Status must be Active or Inactive: a key expires by itself only.")
-    call.records.replace(stored, msgspec.structs.replace(stored.record, active=call.command.status == "Active"))
-    return types.Nothing()
+    return change(call, stored, active=call.command.status == "Active")
 
 
 @handles(api.DeleteAccessKeyCommand)
@@ -106,22 +103,16 @@ def delete_access_key(call: Call[api.DeleteAccessKeyCommand]) -> types.Nothing:
 def list_access_keys(call: Call[api.ListAccessKeysCommand]) -> api.ListAccessKeysResponse:
     """A user's keys without their secrets (IAM-KEY-004)."""
     owner, name = _owner(call)
-    keys = sorted((stored.record for stored in _keys(call, owner)), key=lambda each: each.id)
-
-    def entries(after: str) -> Iterator[tuple[str, types.AccessKeyMetadata]]:
-        for key in keys:
-            if key.id > after:
-                yield (
-                    key.id,
-                    types.AccessKeyMetadata(
-                        user_name=name,
-                        access_key_id=key.id,
-                        status="Active" if key.active else "Inactive",
-                        create_date=moment(key.created),
-                    ),
-                )
-
-    shown, paged = page(call, entries)
+    held = {
+        stored.record.id: types.AccessKeyMetadata(
+            user_name=name,
+            access_key_id=stored.record.id,
+            status="Active" if stored.record.active else "Inactive",
+            create_date=moment(stored.record.created),
+        )
+        for stored in _keys(call, owner)
+    }
+    shown, paged = page(call, whole(held.items()))
     return api.ListAccessKeysResponse(access_key_metadata=shown, is_truncated=paged.is_truncated, marker=paged.marker)
 
 

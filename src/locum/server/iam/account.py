@@ -16,11 +16,13 @@ from locum.errors import EntityAlreadyExistsException, NoSuchEntityException, Va
 from locum.server.account_settings import alias_of, settings_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents
-from locum.server.iam.answers import boundary_of, moment, page, tags_of
+from locum.server.iam.answers import boundary_of, moment, page
 from locum.server.iam.groups import groups_of
 from locum.server.iam.instance_profiles import profile_shown, profiles_of
 from locum.server.iam.limits import most
 from locum.server.iam.policies import policy_shown, users_of
+from locum.server.iam.tags import tags_of
+from locum.server.pages import whole
 
 __all__ = [
     "create_account_alias",
@@ -100,7 +102,7 @@ def list_account_aliases(call: Call[api.ListAccountAliasesCommand]) -> api.ListA
     """The alias of the account, if it has one."""
     stored = alias_of(call)
     names = [] if stored is None else [stored.record.alias]
-    aliases, shown = page(call, lambda after: ((name, name) for name in names if name > after))
+    aliases, shown = page(call, whole((name, name) for name in names))
     return api.ListAccountAliasesResponse(account_aliases=aliases, is_truncated=shown.is_truncated, marker=shown.marker)
 
 

@@ -1,4 +1,4 @@
-"""What the IAM handlers share: pages, tags, times, new identifiers, and the texts of common errors."""
+"""What the IAM handlers share: pages, times, new identifiers, and what changes a record."""
 
 from __future__ import annotations
 
@@ -10,28 +10,23 @@ import msgspec
 
 from locum import arn
 from locum.api.iam import types
-from locum.core.limits import LIMITS
 from locum.core.records import Role, User
-from locum.errors import InvalidInputException, LimitExceededException, ValidationError
+from locum.errors import ValidationError
 from locum.server.handlers import Call
 from locum.server.pages import NotAMark, paged
+from locum.store.records import Stored
 
 __all__ = [
     "Page",
     "boundary_of",
-    "merged_tags",
+    "change",
     "moment",
     "new_id",
     "page",
-    "tags_of",
-    "without_tags",
 ]
 
 _PAGE: Final = 100
 _ID_BYTES: Final = 11
-_DUPLICATE_FOLDED: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
-_DUPLICATE_EXACT: Final = "Duplicate tag keys found."
-_RESERVED: Final = "aws: prefixed tag key names are not allowed for external use."
 
 
 def moment(seconds: int) -> datetime.datetime:
@@ -53,37 +48,10 @@ def boundary_of(holder: User | Role) -> types.AttachedPermissionsBoundary | None
     )
 
 
-def tags_of(tags: dict[str, str]) -> tuple[types.Tag, ...]:
-    """Stored tags as answers show them."""
-    return tuple(types.Tag(key=key, value=value) for key, value in tags.items())
-
-
-def merged_tags(old: dict[str, str], new: Iterable[types.Tag], *, folded: bool) -> dict[str, str]:
-    """``old`` with ``new`` put over it.
-
-    ``folded``: keys are compared without regard to case, as for users and roles (IAM-GEN-061).  InvalidInput for a key
-    twice in ``new`` (IAM-GEN-062), LimitExceeded beyond 50 tags, which no account can change (IAM-GEN-063).
-    """
-    fold: Callable[[str], str] = str.lower if folded else str
-    given: dict[str, types.Tag] = {}
-    for tag in new:
-        if tag.key.lower().startswith("aws:"):
-            raise InvalidInputException(_RESERVED)
-        if fold(tag.key) in given:
-            raise InvalidInputException(_DUPLICATE_FOLDED if folded else _DUPLICATE_EXACT)
-        given[fold(tag.key)] = tag
-    merged = {key: value for key, value in old.items() if fold(key) not in given}
-    merged |= {tag.key: tag.value for tag in given.values()}
-    if len(merged) > LIMITS["TagsPerEntity"].maximum:
-        raise LimitExceededException("The number of tags has reached the maximum limit.")
-    return merged
-
-
-def without_tags(old: dict[str, str], keys: Iterable[str], *, folded: bool) -> dict[str, str]:
-    """``old`` less the tags named by ``keys``; unknown keys do no harm (IAM-GEN-064)."""
-    fold: Callable[[str], str] = str.lower if folded else str
-    removed = {fold(key) for key in keys}
-    return {key: value for key, value in old.items() if fold(key) not in removed}
+def change(call: Call[Any], stored: Stored[Any], **changes: Any) -> types.Nothing:
+    """Change members of a record, and answer nothing."""
+    call.records.change(stored, **changes)
+    return types.Nothing()
 
 
 class _Paged(Protocol):

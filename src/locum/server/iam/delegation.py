@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from locum.api.iam import delegation as api
 from locum.api.iam import types
 from locum.core.delegation import (
@@ -42,7 +40,7 @@ from locum.policy import PolicyKind, parse, validate
 from locum.server.authorization import is_allowed
 from locum.server.delegation import each_request
 from locum.server.handlers import Call, handles
-from locum.server.iam.answers import moment, page
+from locum.server.iam.answers import change, moment, page
 from locum.store.records import Stored
 
 __all__ = [
@@ -174,9 +172,7 @@ def _check_state(call: Call[Any], request: DelegationRequest, *states: str, kind
 
 
 def _save(call: Call[Any], stored: Stored[DelegationRequest], state: str, **changes: Any) -> types.Nothing:
-    changed = msgspec.structs.replace(stored.record, state=state, updated=int(call.now), **changes)
-    call.records.replace(stored, changed)
-    return types.Nothing()
+    return change(call, stored, state=state, updated=int(call.now), **changes)
 
 
 @handles(api.AssociateDelegationRequestCommand)

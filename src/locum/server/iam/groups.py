@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from locum.api.iam import groups as api
 from locum.api.iam import types
 from locum.core.records import Group, User
 from locum.errors import DeleteConflictException, NoSuchEntityException
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import moment, new_id, page
+from locum.server.iam.answers import change, moment, new_id, page
 from locum.server.iam.limits import check_quota
 from locum.server.iam.users import user_shown
+from locum.server.pages import whole
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -111,10 +110,7 @@ def update_group(call: Call[api.UpdateGroupCommand]) -> types.Nothing:
     name = command.new_group_name or stored.record.name
     if name.lower() != stored.record.name.lower():
         holders.check_free(call, Group, name)
-    call.records.replace(
-        stored, msgspec.structs.replace(stored.record, name=name, path=command.new_path or stored.record.path)
-    )
-    return types.Nothing()
+    return change(call, stored, name=name, path=command.new_path or stored.record.path)
 
 
 @handles(api.DeleteGroupCommand)
@@ -150,7 +146,7 @@ def add_user_to_group(call: Call[api.AddUserToGroupCommand]) -> types.Nothing:
     held = stored.record.groups
     if group not in held:
         check_quota(call, "GroupsPerUser", len(held) + 1)
-        call.records.replace(stored, msgspec.structs.replace(stored.record, groups=(*held, group)))
+        call.records.change(stored, groups=(*held, group))
     return types.Nothing()
 
 
@@ -161,8 +157,7 @@ def remove_user_from_group(call: Call[api.RemoveUserFromGroupCommand]) -> types.
     group = holders.holder(call, Group).record.id
     held = stored.record.groups
     if group in held:
-        kept = tuple(each for each in held if each != group)
-        call.records.replace(stored, msgspec.structs.replace(stored.record, groups=kept))
+        call.records.change(stored, groups=tuple(each for each in held if each != group))
     return types.Nothing()
 
 
@@ -170,13 +165,7 @@ def remove_user_from_group(call: Call[api.RemoveUserFromGroupCommand]) -> types.
 def list_groups_for_user(call: Call[api.ListGroupsForUserCommand]) -> api.ListGroupsForUserResponse:
     """The groups that a user is in, ascending by name."""
     held = groups_of(call, holders.holder(call, User).record)
-
-    def entries(after: str) -> Iterator[tuple[str, types.Group]]:
-        for group in held:
-            if group.key[2] > after:
-                yield group.key[2], group_shown(call, group)
-
-    groups, shown = page(call, entries)
+    groups, shown = page(call, whole((group.key[2], group_shown(call, group)) for group in held))
     return api.ListGroupsForUserResponse(groups=groups, is_truncated=shown.is_truncated, marker=shown.marker)
 
 

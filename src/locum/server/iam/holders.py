@@ -1,15 +1,12 @@
-"""What users, groups and roles have in common: inline and attached policies; of users and roles a boundary and tags.
+"""What users, groups and roles have in common: inline and attached policies; of users and roles a boundary.
 
 Each function takes the call and the kind of holder, so that the modules of holders are a line per operation.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeVar
-
-import msgspec
 
 from locum.api.iam import types
 from locum.arn import Arn
@@ -22,8 +19,9 @@ from locum.errors import (
 )
 from locum.server.handlers import Call
 from locum.server.iam import documents
-from locum.server.iam.answers import Page, merged_tags, page, tags_of, without_tags
+from locum.server.iam.answers import Page, change, page
 from locum.server.iam.limits import check_quota, most
+from locum.server.pages import whole
 from locum.store.records import Stored
 
 __all__ = [
@@ -39,11 +37,8 @@ __all__ = [
     "holder",
     "inline",
     "inline_names",
-    "list_tags",
     "put_boundary",
     "put_inline",
-    "tag",
-    "untag",
 ]
 
 HolderType = TypeVar("HolderType", bound=User | Role | Group)
@@ -64,9 +59,6 @@ HOLDINGS: Final[Mapping[str, Holding]] = {
     Role.kind: Holding("role", "PoliciesPerRole", "RolePolicySize", "RolesPerAccount"),
     Group.kind: Holding("group", "PoliciesPerGroup", "GroupPolicySize", "GroupsPerAccount"),
 }
-
-
-_POSITION_BYTES: Final = 128
 
 
 def holder(call: Call[Any], kind: type[HolderType]) -> Stored[HolderType]:
@@ -99,11 +91,6 @@ def check_deletable(stored: User | Role | Group) -> None:
         raise DeleteConflictException("Cannot delete entity, must delete policies first.")
 
 
-def _save(call: Call[Any], stored: Stored[HolderType], **changes: Any) -> types.Nothing:
-    call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
-    return types.Nothing()
-
-
 def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     """Write an inline policy over the one of the same name (IAM-USR-005, IAM-ROL-009)."""
     stored = holder(call, kind)
@@ -114,7 +101,7 @@ def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     if sum(documents.size(each) for each in policies.values()) > allowed:
         noun = HOLDINGS[kind.kind].noun
         raise LimitExceededException(f"Maximum policy size of {allowed} bytes exceeded for {noun} {stored.record.name}")
-    return _save(call, stored, inline=policies)
+    return change(call, stored, inline=policies)
 
 
 def inline(call: Call[Any], kind: type[HolderType]) -> tuple[HolderType, str]:
@@ -133,13 +120,12 @@ def delete_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     inline(call, kind)
     stored = holder(call, kind)
     kept = {name: text for name, text in stored.record.inline.items() if name != call.command.policy_name}
-    return _save(call, stored, inline=kept)
+    return change(call, stored, inline=kept)
 
 
 def inline_names(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[str, ...], Page]:
     """The names of the inline policies, ascending."""
-    names = sorted(holder(call, kind).record.inline)
-    return page(call, lambda after: ((name, name) for name in names if name > after))
+    return page(call, whole((name, name) for name in holder(call, kind).record.inline))
 
 
 def attach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
@@ -150,7 +136,7 @@ def attach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     if policy in stored.record.attached:
         return types.Nothing()
     check_quota(call, HOLDINGS[kind.kind].attached, len(stored.record.attached) + 1)
-    return _save(call, stored, attached=(*stored.record.attached, policy))
+    return change(call, stored, attached=(*stored.record.attached, policy))
 
 
 def detach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
@@ -160,20 +146,20 @@ def detach(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     documents.check_arn(policy)
     if policy not in stored.record.attached:
         raise NoSuchEntityException(f"Policy {policy} was not found.")
-    return _save(call, stored, attached=tuple(each for each in stored.record.attached if each != policy))
+    return change(call, stored, attached=tuple(each for each in stored.record.attached if each != policy))
 
 
 def attached(call: Call[Any], kind: type[HolderType]) -> tuple[tuple[types.AttachedPolicy, ...], Page]:
     """The attached policies under a path prefix, in ascending order of their names."""
     prefix = call.command.path_prefix or "/"
-    held = sorted(
+    held = (
         # The account's own policy and AWS's may have one name; no name has a blank in it.
         (f"{name} {Arn.parse(policy).account}", types.AttachedPolicy(policy_name=name, policy_arn=policy))
         for policy in holder(call, kind).record.attached
         for path, name in (documents.path_and_name(policy),)
         if path.startswith(prefix)
     )
-    return page(call, lambda after: (entry for entry in held if entry[0] > after))
+    return page(call, whole(held))
 
 
 def put_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
@@ -181,7 +167,7 @@ def put_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
     stored = holder(call, kind)
     boundary = call.command.permissions_boundary
     documents.check_boundary(call, boundary)
-    return _save(call, stored, boundary=boundary)
+    return change(call, stored, boundary=boundary)
 
 
 def delete_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
@@ -190,34 +176,4 @@ def delete_boundary(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing
     if stored.record.boundary is None:
         noun = HOLDINGS[kind.kind].noun
         raise NoSuchEntityException(f"The {noun} {stored.record.name} does not have a permissions boundary.")
-    return _save(call, stored, boundary=None)
-
-
-def tag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
-    """Put tags over those that are there; keys are compared without regard to case (IAM-GEN-061)."""
-    stored = holder(call, kind)
-    return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=True))
-
-
-def untag(call: Call[Any], kind: type[PrincipalType]) -> types.Nothing:
-    """Remove tags."""
-    stored = holder(call, kind)
-    return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=True))
-
-
-def list_tags(
-    call: Call[Any], tags: dict[str, str], *, shorter_first: bool = False
-) -> tuple[tuple[types.Tag, ...], Page]:
-    """The tags of an entity in ascending order of their keys, or of their keys' lengths before that."""
-
-    def position(key: str) -> str:
-        return f"{len(key):03} {_position(key)}" if shorter_first else _position(key)
-
-    held = sorted(((position(tag.key), tag) for tag in tags_of(tags)), key=lambda entry: entry[0])
-    return page(call, lambda after: (entry for entry in held if entry[0] > after))
-
-
-def _position(key: str) -> str:
-    """Where a tag stands in a listing: short enough for a marker of 320 characters (IAM-GEN-050)."""
-    raw = key.encode()
-    return key if len(raw) <= _POSITION_BYTES else f"{key[:24]}{hashlib.sha256(raw).hexdigest()[:16]}"
+    return change(call, stored, boundary=None)

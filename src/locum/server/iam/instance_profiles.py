@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from locum.api.iam import instance_profiles as api
 from locum.api.iam import types
 from locum.core.records import InstanceProfile, Role
 from locum.errors import DeleteConflictException, EntityAlreadyExistsException, NoSuchEntityException
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import merged_tags, moment, new_id, page, tags_of, without_tags
+from locum.server.iam.answers import change, moment, new_id, page
 from locum.server.iam.limits import check_quota
 from locum.server.iam.roles import check_modifiable, role_shown
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -73,11 +72,6 @@ def _role(call: Call[Any]) -> Role:
     if stored is None:
         raise NoSuchEntityException(f"The role with name {call.command.role_name} cannot be found.")
     return stored.record
-
-
-def _save(call: Call[Any], stored: Stored[InstanceProfile], **changes: Any) -> types.Nothing:
-    call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
-    return types.Nothing()
 
 
 @handles(api.CreateInstanceProfileCommand)
@@ -159,7 +153,7 @@ def add_role_to_instance_profile(call: Call[api.AddRoleToInstanceProfileCommand]
     role = _role(call)
     check_modifiable(role)
     check_quota(call, "InstanceSessionsPerInstanceProfile", 1 if stored.record.role is None else 2)
-    return _save(call, stored, role=role.id)
+    return change(call, stored, role=role.id)
 
 
 @handles(api.RemoveRoleFromInstanceProfileCommand)
@@ -171,21 +165,19 @@ def remove_role_from_instance_profile(call: Call[api.RemoveRoleFromInstanceProfi
         raise NoSuchEntityException(
             f"Role {command.role_name} in Instance Profile {command.instance_profile_name} cannot be found."
         )
-    return _save(call, stored, role=None)
+    return change(call, stored, role=None)
 
 
 @handles(api.TagInstanceProfileCommand)
 def tag_instance_profile(call: Call[api.TagInstanceProfileCommand]) -> types.Nothing:
     """Tag a profile; keys are compared as written (IAM-GEN-061)."""
-    stored = _profile(call)
-    return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _profile(call))
 
 
 @handles(api.UntagInstanceProfileCommand)
 def untag_instance_profile(call: Call[api.UntagInstanceProfileCommand]) -> types.Nothing:
     """Remove tags from a profile."""
-    stored = _profile(call)
-    return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _profile(call))
 
 
 @handles(api.ListInstanceProfileTagsCommand)
@@ -193,5 +185,5 @@ def list_instance_profile_tags(
     call: Call[api.ListInstanceProfileTagsCommand],
 ) -> api.ListInstanceProfileTagsResponse:
     """The tags of a profile."""
-    tags, shown = holders.list_tags(call, _profile(call).record.tags)
+    tags, shown = list_tags(call, _profile(call).record.tags)
     return api.ListInstanceProfileTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from locum.api.iam import login_profiles as api
 from locum.api.iam import types
 from locum.core import passwords
@@ -28,7 +26,7 @@ from locum.server.account_settings import root_name, settings_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.account import save_settings
-from locum.server.iam.answers import moment
+from locum.server.iam.answers import change, moment
 from locum.store.records import Stored
 
 __all__ = [
@@ -179,9 +177,7 @@ def _change(call: Call[Any], stored: Stored[LoginProfile], hashed: _Hashed | Non
             raise EntityTemporarilyUnmodifiableException("The login profile was changed at the same time. Try again.")
         kept = stored.record.hashes[: passwords.KEPT - 1]
         changes |= {"salt": hashed.salt, "hashes": (hashed.hash, *kept), "changed": int(call.now)}
-    if changes:
-        call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
-    return types.Nothing()
+    return change(call, stored, **changes)
 
 
 def _hash_update(call: Call[api.UpdateLoginProfileCommand]) -> _Hashed | None:

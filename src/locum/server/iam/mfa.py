@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
-
 from locum.api.iam import mfa as api
 from locum.api.iam import types
 from locum.core import totp
@@ -33,7 +31,8 @@ from locum.server import mfa
 from locum.server.account_settings import root_name
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
-from locum.server.iam.answers import merged_tags, moment, page, tags_of, without_tags
+from locum.server.iam.answers import change, moment, page
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.server.iam.users import root_shown, user_shown
 from locum.store.records import Stored
 
@@ -93,11 +92,6 @@ def _held(call: Call[Any]) -> tuple[Stored[MfaDevice], str]:
     if stored.record.owner != owner:
         raise _unknown(call)
     return stored, name
-
-
-def _save(call: Call[Any], stored: Stored[MfaDevice], **changes: Any) -> types.Nothing:
-    call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
-    return types.Nothing()
 
 
 def _picture(text: str) -> bytes:
@@ -238,21 +232,21 @@ def _count_resync(call: Call[api.ResyncMFADeviceCommand]) -> None:
 def enable_mfa_device(call: Call[api.EnableMFADeviceCommand]) -> types.Nothing:
     """Assign a device; its codes are not spent by that (IAM-MFA-005, STS-MFA-011)."""
     owner, stored = _enabling(call)
-    return _save(call, stored, owner=owner, enabled=int(call.now), drift=_drift(call, stored.record))
+    return change(call, stored, owner=owner, enabled=int(call.now), drift=_drift(call, stored.record))
 
 
 @handles(api.DeactivateMFADeviceCommand)
 def deactivate_mfa_device(call: Call[api.DeactivateMFADeviceCommand]) -> types.Nothing:
     """Take a device from its user; what it has spent stays spent."""
     stored, _ = _held(call)
-    return _save(call, stored, owner=None, enabled=0, drift=0)
+    return change(call, stored, owner=None, enabled=0, drift=0)
 
 
 @handles(api.ResyncMFADeviceCommand, once=_count_resync)
 def resync_mfa_device(call: Call[api.ResyncMFADeviceCommand]) -> types.Nothing:
     """Learn a device's drift anew (IAM-MFA-011)."""
     stored, _ = _held(call)
-    return _save(call, stored, drift=_drift(call, stored.record))
+    return change(call, stored, drift=_drift(call, stored.record))
 
 
 @handles(api.ListMFADevicesCommand)
@@ -288,19 +282,17 @@ def get_mfa_device(call: Call[api.GetMFADeviceCommand]) -> api.GetMFADeviceRespo
 @handles(api.TagMFADeviceCommand)
 def tag_mfa_device(call: Call[api.TagMFADeviceCommand]) -> types.Nothing:
     """Tag a device; keys are case-sensitive (IAM-GEN-061)."""
-    stored = _device(call)
-    return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _device(call))
 
 
 @handles(api.UntagMFADeviceCommand)
 def untag_mfa_device(call: Call[api.UntagMFADeviceCommand]) -> types.Nothing:
     """Remove tags from a device."""
-    stored = _device(call)
-    return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _device(call))
 
 
 @handles(api.ListMFADeviceTagsCommand)
 def list_mfa_device_tags(call: Call[api.ListMFADeviceTagsCommand]) -> api.ListMFADeviceTagsResponse:
     """The tags of a device."""
-    tags, shown = holders.list_tags(call, _device(call).record.tags)
+    tags, shown = list_tags(call, _device(call).record.tags)
     return api.ListMFADeviceTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

@@ -6,17 +6,15 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
-
 from locum.api.iam import oidc_providers as api
 from locum.api.iam import types
 from locum.core.records import OidcProvider
 from locum.errors import EntityAlreadyExistsException, InvalidInputException, ValidationError
 from locum.server.handlers import Call, handles
-from locum.server.iam import holders
-from locum.server.iam.answers import merged_tags, moment, tags_of, without_tags
+from locum.server.iam.answers import change, moment
 from locum.server.iam.limits import check_quota
 from locum.server.iam.providers import provider
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store.records import Stored
 
 __all__ = [
@@ -49,13 +47,6 @@ _QUOTA: Final = "ClientIdsPerOpenIdConnectProvider"
 
 def _provider(call: Call[Any], missing: str = _NOT_FOUND) -> Stored[OidcProvider]:
     return provider(call, OidcProvider, call.command.open_id_connect_provider_arn, missing)
-
-
-def _save(call: Call[Any], stored: Stored[OidcProvider], **changes: Any) -> types.Nothing:
-    changed = msgspec.structs.replace(stored.record, **changes)
-    if changed != stored.record:
-        call.records.replace(stored, changed)
-    return types.Nothing()
 
 
 def _checked_url(url: str) -> str:
@@ -144,7 +135,7 @@ def update_open_id_connect_provider_thumbprint(
 ) -> types.Nothing:
     """Replace a provider's thumbprints; an empty list counts as none given (STS-W-008)."""
     stored = _provider(call)
-    return _save(call, stored, thumbprints=_checked_thumbprints(call.command.thumbprint_list))
+    return change(call, stored, thumbprints=_checked_thumbprints(call.command.thumbprint_list))
 
 
 @handles(api.AddClientIDToOpenIDConnectProviderCommand)
@@ -156,7 +147,7 @@ def add_client_id_to_open_id_connect_provider(
     client_ids = tuple(dict.fromkeys((*stored.record.client_ids, call.command.client_id)))
     if client_ids != stored.record.client_ids:
         check_quota(call, _QUOTA, len(client_ids))
-    return _save(call, stored, client_ids=client_ids)
+    return change(call, stored, client_ids=client_ids)
 
 
 @handles(api.RemoveClientIDFromOpenIDConnectProviderCommand)
@@ -166,21 +157,19 @@ def remove_client_id_from_open_id_connect_provider(
     """Remove an audience (IAM-OID-005)."""
     stored = _provider(call)
     kept = tuple(each for each in stored.record.client_ids if each != call.command.client_id)
-    return _save(call, stored, client_ids=kept)
+    return change(call, stored, client_ids=kept)
 
 
 @handles(api.TagOpenIDConnectProviderCommand)
 def tag_open_id_connect_provider(call: Call[api.TagOpenIDConnectProviderCommand]) -> types.Nothing:
     """Tag a provider; keys are case-sensitive (IAM-GEN-061)."""
-    stored = _provider(call)
-    return _save(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=False))
+    return tag(call, _provider(call))
 
 
 @handles(api.UntagOpenIDConnectProviderCommand)
 def untag_open_id_connect_provider(call: Call[api.UntagOpenIDConnectProviderCommand]) -> types.Nothing:
     """Remove tags from a provider."""
-    stored = _provider(call)
-    return _save(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=False))
+    return untag(call, _provider(call))
 
 
 @handles(api.ListOpenIDConnectProviderTagsCommand)
@@ -188,5 +177,5 @@ def list_open_id_connect_provider_tags(
     call: Call[api.ListOpenIDConnectProviderTagsCommand],
 ) -> api.ListOpenIDConnectProviderTagsResponse:
     """The tags of a provider."""
-    tags, shown = holders.list_tags(call, _provider(call).record.tags)
+    tags, shown = list_tags(call, _provider(call).record.tags)
     return api.ListOpenIDConnectProviderTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

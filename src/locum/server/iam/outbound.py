@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import msgspec
-
 from locum.api.iam import outbound as api
 from locum.api.iam import types
 from locum.core.outbound import issuer_url
 from locum.core.records import OutboundIssuer
 from locum.errors import FeatureDisabledException, FeatureEnabledException
 from locum.server.handlers import Call, handles
+from locum.server.iam.answers import change
 from locum.server.signing_keys import add_keys, new_keys
 from locum.store.records import Records, Stored
 
@@ -64,7 +63,7 @@ def enable_outbound_web_identity_federation(
         raise LookupError("the issuer was made before the call")
     if stored.record.enabled:
         raise FeatureEnabledException(f"Outbound identity federation is already enabled for account {call.account}")
-    call.records.replace(stored, msgspec.structs.replace(stored.record, enabled=True))
+    call.records.change(stored, enabled=True)
     return api.EnableOutboundWebIdentityFederationResponse(issuer_identifier=issuer_url(call.url, stored.record.id))
 
 
@@ -73,9 +72,7 @@ def disable_outbound_web_identity_federation(
     call: Call[api.DisableOutboundWebIdentityFederationCommand],
 ) -> types.Nothing:
     """Stop issuing tokens from the next request on; the keys stay published (STS-GWT-011)."""
-    stored = _enabled(call)
-    call.records.replace(stored, msgspec.structs.replace(stored.record, enabled=False))
-    return types.Nothing()
+    return change(call, _enabled(call), enabled=False)
 
 
 @handles(api.GetOutboundWebIdentityFederationInfoCommand)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from locum.api.iam import policies as api
 from locum.api.iam import types
 from locum.core.records import Group, ManagedPolicy, PolicyVersion, Role, User
@@ -18,9 +16,10 @@ from locum.errors import (
     NoSuchEntityException,
 )
 from locum.server.handlers import Call, handles
-from locum.server.iam import documents, holders
-from locum.server.iam.answers import merged_tags, moment, new_id, page, tags_of, without_tags
+from locum.server.iam import documents
+from locum.server.iam.answers import change, moment, new_id, page
 from locum.server.iam.limits import check_quota, most
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store import Key
 from locum.store.records import Stored
 
@@ -212,14 +211,13 @@ def create_policy_version(call: Call[api.CreatePolicyVersionCommand]) -> api.Cre
         )
     now, number = int(call.now), policy.last_number + 1
     version = PolicyVersion(number=number, document=command.policy_document, created=now)
-    changed = msgspec.structs.replace(
-        policy,
+    changed = call.records.change(
+        stored,
         versions=(*policy.versions, version),
         last_number=number,
         default=number if command.set_as_default else policy.default,
         updated=now if command.set_as_default else policy.updated,
     )
-    call.records.replace(stored, changed)
     return api.CreatePolicyVersionResponse(policy_version=_version_shown(changed, version))
 
 
@@ -239,8 +237,7 @@ def delete_policy_version(call: Call[api.DeletePolicyVersionCommand]) -> types.N
     if version.number == stored.record.default:
         raise DeleteConflictException("Cannot delete the default version of a policy.")
     kept = tuple(each for each in stored.record.versions if each is not version)
-    call.records.replace(stored, msgspec.structs.replace(stored.record, versions=kept))
-    return types.Nothing()
+    return change(call, stored, versions=kept)
 
 
 @handles(api.ListPolicyVersionsCommand)
@@ -262,8 +259,7 @@ def set_default_policy_version(call: Call[api.SetDefaultPolicyVersionCommand]) -
     """Make a version the one in force, at once, for running sessions too (IAM-POL-014)."""
     stored = _own(call, "Cannot update policies outside your own account.", _NO_VERSION)
     version = _version(call, stored)
-    call.records.replace(stored, msgspec.structs.replace(stored.record, default=version.number, updated=int(call.now)))
-    return types.Nothing()
+    return change(call, stored, default=version.number, updated=int(call.now))
 
 
 @handles(api.ListEntitiesForPolicyCommand)
@@ -306,23 +302,17 @@ def list_entities_for_policy(call: Call[api.ListEntitiesForPolicyCommand]) -> ap
 @handles(api.TagPolicyCommand)
 def tag_policy(call: Call[api.TagPolicyCommand]) -> types.Nothing:
     """Tag a policy; keys are compared as written (IAM-GEN-061)."""
-    stored = _own(call, "Cannot tag policies outside your own account.")
-    tags = merged_tags(stored.record.tags, call.command.tags, folded=False)
-    call.records.replace(stored, msgspec.structs.replace(stored.record, tags=tags))
-    return types.Nothing()
+    return tag(call, _own(call, "Cannot tag policies outside your own account."))
 
 
 @handles(api.UntagPolicyCommand)
 def untag_policy(call: Call[api.UntagPolicyCommand]) -> types.Nothing:
     """Remove tags from a policy."""
-    stored = _own(call, "Cannot untag policies outside your own account.")
-    tags = without_tags(stored.record.tags, call.command.tag_keys, folded=False)
-    call.records.replace(stored, msgspec.structs.replace(stored.record, tags=tags))
-    return types.Nothing()
+    return untag(call, _own(call, "Cannot untag policies outside your own account."))
 
 
 @handles(api.ListPolicyTagsCommand)
 def list_policy_tags(call: Call[api.ListPolicyTagsCommand]) -> api.ListPolicyTagsResponse:
     """The tags of a policy, in the order of AWS's recorded answers: shorter keys first (IAM-GEN-053)."""
-    tags, shown = holders.list_tags(call, _policy(call).record.tags, shorter_first=True)
+    tags, shown = list_tags(call, _policy(call).record.tags, shorter_first=True)
     return api.ListPolicyTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

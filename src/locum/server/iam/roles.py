@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from locum.api.iam import roles as api
 from locum.api.iam import types
 from locum.core.records import Role
 from locum.errors import DeleteConflictException, UnmodifiableEntityException, ValidationError
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
-from locum.server.iam.answers import boundary_of, merged_tags, moment, new_id, page, tags_of
+from locum.server.iam.answers import boundary_of, change, moment, new_id, page
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store.records import Stored
 
 __all__ = [
@@ -114,17 +113,14 @@ def update_role(call: Call[api.UpdateRoleCommand]) -> api.UpdateRoleResponse:
     if command.max_session_duration is not None:
         check_modifiable(stored.record)
         changes["max_session_duration"] = command.max_session_duration
-    if changes:
-        call.records.replace(stored, msgspec.structs.replace(stored.record, **changes))
+    call.records.change(stored, **changes)
     return api.UpdateRoleResponse()
 
 
 @handles(api.UpdateRoleDescriptionCommand)
 def update_role_description(call: Call[api.UpdateRoleDescriptionCommand]) -> api.UpdateRoleDescriptionResponse:
     """Change the description, the old way, which answers the role (IAM-ROL-006)."""
-    stored = holders.holder(call, Role)
-    role = msgspec.structs.replace(stored.record, description=call.command.description)
-    call.records.replace(stored, role)
+    role = call.records.change(holders.holder(call, Role), description=call.command.description)
     return api.UpdateRoleDescriptionResponse(role=role_shown(call, role, description=role.description))
 
 
@@ -132,9 +128,7 @@ def update_role_description(call: Call[api.UpdateRoleDescriptionCommand]) -> api
 def update_assume_role_policy(call: Call[api.UpdateAssumeRolePolicyCommand]) -> types.Nothing:
     """Replace the trust policy (IAM-ROL-007)."""
     stored = _modifiable(call)
-    trust = documents.stored_trust(call, call.command.policy_document)
-    call.records.replace(stored, msgspec.structs.replace(stored.record, trust=trust))
-    return types.Nothing()
+    return change(call, stored, trust=documents.stored_trust(call, call.command.policy_document))
 
 
 @handles(api.DeleteRoleCommand)
@@ -172,19 +166,19 @@ def list_roles(call: Call[api.ListRolesCommand]) -> api.ListRolesResponse:
 @handles(api.TagRoleCommand)
 def tag_role(call: Call[api.TagRoleCommand]) -> types.Nothing:
     """Tag a role."""
-    return holders.tag(call, Role)
+    return tag(call, holders.holder(call, Role))
 
 
 @handles(api.UntagRoleCommand)
 def untag_role(call: Call[api.UntagRoleCommand]) -> types.Nothing:
     """Remove tags from a role."""
-    return holders.untag(call, Role)
+    return untag(call, holders.holder(call, Role))
 
 
 @handles(api.ListRoleTagsCommand)
 def list_role_tags(call: Call[api.ListRoleTagsCommand]) -> api.ListRoleTagsResponse:
     """The tags of a role."""
-    tags, shown = holders.list_tags(call, holders.holder(call, Role).record.tags)
+    tags, shown = list_tags(call, holders.holder(call, Role).record.tags)
     return api.ListRoleTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import msgspec
-
 from locum.api.iam import root_access as api
 from locum.api.shapes import Shape
 from locum.core.organization import OrgFacts
@@ -70,7 +68,7 @@ def _switch(call: Call[Any], kind: type[AnswerType], feature: str, *, on: bool) 
     others = tuple(each for each in stored.record.root_features if each != feature)
     features = (*others, feature) if on else others
     if set(features) != set(stored.record.root_features):
-        call.records.replace(stored, msgspec.structs.replace(stored.record, root_features=features))
+        call.records.change(stored, root_features=features)
     return _shown(kind, place.id, features)
 
 

@@ -24,10 +24,10 @@ from locum.errors import (
 from locum.secret import Secret
 from locum.server import saml_keys
 from locum.server.handlers import Call, handles
-from locum.server.iam import holders
-from locum.server.iam.answers import merged_tags, moment, tags_of, without_tags
+from locum.server.iam.answers import moment
 from locum.server.iam.limits import check_quota
 from locum.server.iam.providers import provider
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 from locum.store.records import Stored
 
 __all__ = [
@@ -54,11 +54,6 @@ _NOT_FOUND: Final = "Manifest not found for arn {arn}"
 def _provider(call: Call[Any]) -> Stored[SamlProvider]:
     """The provider that the call names; NoSuchEntity where there is none (IAM-SML-004)."""
     return provider(call, SamlProvider, call.command.saml_provider_arn, _NOT_FOUND)
-
-
-def _save(call: Call[Any], stored: Stored[SamlProvider], changed: SamlProvider) -> None:
-    if changed != stored.record:
-        call.records.replace(stored, changed)
 
 
 def _new_id(call: Call[Any]) -> str:
@@ -172,7 +167,7 @@ def update_saml_provider(call: Call[api.UpdateSAMLProviderCommand]) -> api.Updat
     if command.add_private_key is not None:
         changed = _with_key(call, changed, command.add_private_key)
     _check_encryption(changed)
-    _save(call, stored, changed)
+    call.records.replace(stored, changed)
     return api.UpdateSAMLProviderResponse(saml_provider_arn=command.saml_provider_arn)
 
 
@@ -201,23 +196,17 @@ def delete_saml_provider(call: Call[api.DeleteSAMLProviderCommand]) -> types.Not
 @handles(api.TagSAMLProviderCommand)
 def tag_saml_provider(call: Call[api.TagSAMLProviderCommand]) -> types.Nothing:
     """Tag a provider; keys are case-sensitive (IAM-GEN-061)."""
-    stored = _provider(call)
-    tags = merged_tags(stored.record.tags, call.command.tags, folded=False)
-    _save(call, stored, msgspec.structs.replace(stored.record, tags=tags))
-    return types.Nothing()
+    return tag(call, _provider(call))
 
 
 @handles(api.UntagSAMLProviderCommand)
 def untag_saml_provider(call: Call[api.UntagSAMLProviderCommand]) -> types.Nothing:
     """Remove tags from a provider."""
-    stored = _provider(call)
-    tags = without_tags(stored.record.tags, call.command.tag_keys, folded=False)
-    _save(call, stored, msgspec.structs.replace(stored.record, tags=tags))
-    return types.Nothing()
+    return untag(call, _provider(call))
 
 
 @handles(api.ListSAMLProviderTagsCommand)
 def list_saml_provider_tags(call: Call[api.ListSAMLProviderTagsCommand]) -> api.ListSAMLProviderTagsResponse:
     """The tags of a provider."""
-    tags, shown = holders.list_tags(call, _provider(call).record.tags)
+    tags, shown = list_tags(call, _provider(call).record.tags)
     return api.ListSAMLProviderTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from locum.api.iam import types
 from locum.api.iam import users as api
 from locum.arn import account_root
@@ -16,7 +14,8 @@ from locum.errors import DeleteConflictException
 from locum.server.account_settings import root_name
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
-from locum.server.iam.answers import boundary_of, merged_tags, moment, new_id, page, tags_of
+from locum.server.iam.answers import boundary_of, change, moment, new_id, page
+from locum.server.iam.tags import list_tags, merged_tags, tag, tags_of, untag
 
 __all__ = ["create_user", "delete_user", "get_user", "list_users", "root_shown", "update_user", "user_shown"]
 
@@ -81,10 +80,7 @@ def update_user(call: Call[api.UpdateUserCommand]) -> types.Nothing:
     name = command.new_user_name or stored.record.name
     if name.lower() != stored.record.name.lower():
         holders.check_free(call, User, name)
-    call.records.replace(
-        stored, msgspec.structs.replace(stored.record, name=name, path=command.new_path or stored.record.path)
-    )
-    return types.Nothing()
+    return change(call, stored, name=name, path=command.new_path or stored.record.path)
 
 
 @handles(api.DeleteUserCommand)
@@ -122,19 +118,19 @@ def list_users(call: Call[api.ListUsersCommand]) -> api.ListUsersResponse:
 @handles(api.TagUserCommand)
 def tag_user(call: Call[api.TagUserCommand]) -> types.Nothing:
     """Tag a user."""
-    return holders.tag(call, User)
+    return tag(call, holders.holder(call, User))
 
 
 @handles(api.UntagUserCommand)
 def untag_user(call: Call[api.UntagUserCommand]) -> types.Nothing:
     """Remove tags from a user."""
-    return holders.untag(call, User)
+    return untag(call, holders.holder(call, User))
 
 
 @handles(api.ListUserTagsCommand)
 def list_user_tags(call: Call[api.ListUserTagsCommand]) -> api.ListUserTagsResponse:
     """The tags of a user."""
-    tags, shown = holders.list_tags(call, holders.holder(call, User).record.tags)
+    tags, shown = list_tags(call, holders.holder(call, User).record.tags)
     return api.ListUserTagsResponse(tags=tags, is_truncated=shown.is_truncated, marker=shown.marker)
 
 

@@ -220,8 +220,7 @@ def move_account(call: Call[api.MoveAccountCommand]) -> types.Nothing:
         raise DestinationParentNotFoundException("You specified a destination parent that doesn't exist.")
     if command.destination_parent_id == command.source_parent_id:
         raise DuplicateAccountException("The account is already under the specified parent.")
-    moved = msgspec.structs.replace(account.record, parent=command.destination_parent_id)
-    call.records.replace(account, moved)
+    call.records.change(account, parent=command.destination_parent_id)
     return types.Nothing()
 
 
@@ -236,7 +235,7 @@ def close_account(call: Call[api.CloseAccountCommand]) -> types.Nothing:
         )
     if account.record.closed:
         raise AccountAlreadyClosedException("The provided account is already closed.")
-    call.records.replace(account, msgspec.structs.replace(account.record, closed=int(call.now)))
+    call.records.change(account, closed=int(call.now))
     return types.Nothing()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from locum.api.organizations import organization as api
 from locum.api.organizations import types
 from locum.core.organization import SERVICE_CONTROL, joined, left
@@ -31,6 +29,7 @@ from locum.server.organizations.answers import (
     root_shown,
 )
 from locum.server.organizations.members import account_in, organization_managed, organization_of, organization_read
+from locum.server.pages import whole
 from locum.store.organizations import each_found
 from locum.store.records import Stored
 
@@ -147,8 +146,7 @@ def enable_aws_service_access(call: Call[api.EnableAWSServiceAccessCommand]) -> 
     if service not in services:
         if len(services) >= _MOST_SERVICES:
             raise ConstraintViolationException("The organization has too many services with trusted access.")
-        changed = msgspec.structs.replace(stored.record, services=services | {service: int(call.now)})
-        call.records.replace(stored, changed)
+        call.records.change(stored, services=services | {service: int(call.now)})
     return types.Nothing()
 
 
@@ -158,10 +156,8 @@ def disable_aws_service_access(call: Call[api.DisableAWSServiceAccessCommand]) -
     stored = _with_all_features(organization_managed(call))
     service = call.command.service_principal
     _check_service(service)
-    services = stored.record.services
-    if service in services:
-        rest = {name: since for name, since in services.items() if name != service}
-        call.records.replace(stored, msgspec.structs.replace(stored.record, services=rest))
+    rest = {name: since for name, since in stored.record.services.items() if name != service}
+    call.records.change(stored, services=rest)
     return types.Nothing()
 
 
@@ -171,16 +167,11 @@ def list_aws_service_access_for_organization(
 ) -> api.ListAWSServiceAccessForOrganizationResponse:
     """The services with trusted access, by name (ORG-020)."""
     services = _with_all_features(organization_read(call)).record.services
-
-    def entries(after: str) -> Iterator[tuple[str, types.EnabledServicePrincipal]]:
-        for name in sorted(services):
-            if name > after:
-                yield (
-                    name,
-                    types.EnabledServicePrincipal(service_principal=name, date_enabled=moment(services[name])),
-                )
-
-    shown, token = page(call, entries)
+    held = {
+        name: types.EnabledServicePrincipal(service_principal=name, date_enabled=moment(since))
+        for name, since in services.items()
+    }
+    shown, token = page(call, whole(held.items()))
     return api.ListAWSServiceAccessForOrganizationResponse(enabled_service_principals=shown, next_token=token)
 
 
@@ -213,7 +204,7 @@ def register_delegated_administrator(call: Call[api.RegisterDelegatedAdministrat
             "The provided account is already a delegated administrator for your organization."
         )
     delegated = organization.delegated | {service: administrators | {account.id: int(call.now)}}
-    call.records.replace(stored, msgspec.structs.replace(organization, delegated=delegated))
+    call.records.change(stored, delegated=delegated)
     return types.Nothing()
 
 
@@ -236,7 +227,7 @@ def deregister_delegated_administrator(call: Call[api.DeregisterDelegatedAdminis
     delegated = {name: accounts for name, accounts in organization.delegated.items() if name != service}
     if rest:
         delegated[service] = rest
-    call.records.replace(stored, msgspec.structs.replace(organization, delegated=delegated))
+    call.records.change(stored, delegated=delegated)
     return types.Nothing()
 
 
@@ -276,14 +267,9 @@ def list_delegated_services_for_account(
     since = {service: each[account] for service, each in organization.delegated.items() if account in each}
     if not since:
         raise _not_registered()
-
-    def entries(after: str) -> Iterator[tuple[str, types.DelegatedService]]:
-        for name in sorted(since):
-            if name > after:
-                yield (
-                    name,
-                    types.DelegatedService(service_principal=name, delegation_enabled_date=moment(since[name])),
-                )
-
-    shown, token = page(call, entries)
+    held = {
+        name: types.DelegatedService(service_principal=name, delegation_enabled_date=moment(begun))
+        for name, begun in since.items()
+    }
+    shown, token = page(call, whole(held.items()))
     return api.ListDelegatedServicesForAccountResponse(delegated_services=shown, next_token=token)

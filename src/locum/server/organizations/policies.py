@@ -90,8 +90,7 @@ def enable_policy_type(call: Call[api.EnablePolicyTypeCommand]) -> api.EnablePol
     _check_type(organization, type)
     if type in organization.policy_types:
         raise PolicyTypeAlreadyEnabledException("The specified policy type is already enabled.")
-    organization = msgspec.structs.replace(organization, policy_types=(*organization.policy_types, type))
-    call.records.replace(stored, organization)
+    organization = call.records.change(stored, policy_types=(*organization.policy_types, type))
     return api.EnablePolicyTypeResponse(root=root_shown(call, organization))
 
 
@@ -212,10 +211,7 @@ def update_policy(call: Call[api.UpdatePolicyCommand]) -> api.UpdatePolicyRespon
         changes["description"] = command.description
     if command.content is not None:
         changes["content"] = _checked(organization, policy.type, command.content)
-    if changes:
-        policy = msgspec.structs.replace(policy, **changes)
-        call.records.replace(stored, policy)
-    return api.UpdatePolicyResponse(policy=_shown(call, organization, policy))
+    return api.UpdatePolicyResponse(policy=_shown(call, organization, call.records.change(stored, **changes)))
 
 
 @handles(api.DeletePolicyCommand)
@@ -301,10 +297,9 @@ def _attach(call: Call[Any], target: Stored[Any], type: str, attached: tuple[str
     """Write what is attached to a target now; what is so everywhere from the start is not written down."""
     full = FULL_ACCESS[type].id
     if type == SERVICE_CONTROL:
-        changed = msgspec.structs.replace(target.record, scps=None if attached == (full,) else attached)
+        call.records.change(target, scps=None if attached == (full,) else attached)
     else:
-        changed = msgspec.structs.replace(target.record, rcps=tuple(each for each in attached if each != full))
-    call.records.replace(target, changed)
+        call.records.change(target, rcps=tuple(each for each in attached if each != full))
     return types.Nothing()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from locum.api.organizations import types
 from locum.api.organizations import units as api
 from locum.core.organization import MAX_UNIT_DEPTH
@@ -26,6 +24,7 @@ from locum.server.handlers import Call, handles
 from locum.server.organizations.answers import merged_tags, new_id, page, tags_of, unit_shown
 from locum.server.organizations.members import find_place, most, organization_managed, organization_read
 from locum.server.organizations.targets import find_policy
+from locum.server.pages import whole
 from locum.store.organizations import each_found, units_above
 from locum.store.records import Stored
 
@@ -115,8 +114,7 @@ def update_organizational_unit(
     unit, name = stored.record, call.command.name
     if name is not None and name != unit.name:
         _check_name(call, unit.parent, name)
-        unit = msgspec.structs.replace(unit, name=name)
-        call.records.replace(stored, unit)
+        unit = call.records.change(stored, name=name)
     return api.UpdateOrganizationalUnitResponse(organizational_unit=unit_shown(call, organization, unit))
 
 
@@ -192,8 +190,7 @@ def _tagged(call: Call[Any], organization: Stored[Organization]) -> Stored[Any]:
 def _save_tags(call: Call[Any], stored: Stored[Any], tags: dict[str, str]) -> types.Nothing:
     if isinstance(stored.record, OrgPolicy) and stored.version == 0:
         raise InvalidInputException("You cannot tag a policy of AWS.", reason="TARGET_NOT_SUPPORTED")
-    if tags != stored.record.tags:
-        call.records.replace(stored, msgspec.structs.replace(stored.record, tags=tags))
+    call.records.change(stored, tags=tags)
     return types.Nothing()
 
 
@@ -216,11 +213,5 @@ def untag_resource(call: Call[api.UntagResourceCommand]) -> types.Nothing:
 def list_tags_for_resource(call: Call[api.ListTagsForResourceCommand]) -> api.ListTagsForResourceResponse:
     """The tags of something in the organization, by key."""
     tags = _tagged(call, organization_read(call)).record.tags
-
-    def entries(after: str) -> Iterator[tuple[str, types.Tag]]:
-        for tag in sorted(tags_of(tags), key=lambda each: each.key):
-            if tag.key > after:
-                yield tag.key, tag
-
-    shown, token = page(call, entries)
+    shown, token = page(call, whole((tag.key, tag) for tag in tags_of(tags)))
     return api.ListTagsForResourceResponse(tags=shown, next_token=token)
