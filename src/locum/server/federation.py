@@ -206,6 +206,7 @@ def prove_assertion(
             provider_arn=provider_arn,
             account=provider.account,
             provider_name=provider.name,
+            provider_id=provider.uuid,
             role_arn=role_arn,
             metadata=_metadata(provider.metadata),
             entity_ids=(providers.entity_id,),
