@@ -17,7 +17,7 @@ import pytest
 from jwcrypto import jwk, jws
 
 from locum.core.key_set import KeySet, read_keys
-from locum.core.oidc import ANY_AUDIENCE, Claims, IssuerRules, hints, verify
+from locum.core.oidc import ANY_AUDIENCE, Claims, IssuerRules, hints, identity, verify
 from locum.core.proof import Trail
 from locum.errors import STSServiceException
 
@@ -89,6 +89,15 @@ def test_a_good_token_is_accepted(vector: dict[str, Any]) -> None:
     assert all(each.passed for each in trail.checks)
     names = [each.name for each in trail.checks if each.name != "not before"]
     assert names == ["format", "algorithm", "issuer", "key", "signature", "expiry", "issued", "audience"]
+
+
+@pytest.mark.parametrize("vector", parameters(GOOD))
+def test_a_good_token_says_who_its_bearer_is(vector: dict[str, Any]) -> None:
+    prefix = vector["issuer"].removeprefix("https://")
+    found = identity(check(vector), provider="provider", account="111122223333", prefix=prefix, role_arn=None)
+    assert (found.subject, found.audience) == (vector["subject"], vector["audience"])
+    assert found.keys[f"{prefix.lower()}:sub"] == vector["subject"]
+    assert found.keys[f"{prefix.lower()}:aud"] == vector["audience"]
 
 
 @pytest.mark.parametrize("vector", parameters(GOOD))

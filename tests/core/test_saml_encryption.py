@@ -138,6 +138,51 @@ def _forged() -> bytes:
     return etree.tostring(root[-1], with_tail=False)
 
 
+def _bare(*changes: tuple[str, str]) -> bytes:
+    """A signed assertion as it stands in its response, whose prefixes are declared there."""
+    text = idp.respond(*changes)
+    return text[text.index("<saml:Assertion") : text.index("</samlp:Response>")].encode()
+
+
+BARE: Final = _bare()
+
+
+def enveloped(content: bytes, *declared: str) -> str:
+    """A response with this content encrypted, whose EncryptedAssertion declares more."""
+    mark = "<saml:EncryptedAssertion "
+    return encrypted(content=content).replace(mark, mark + " ".join(declared) + " ", 1)
+
+
+@pytest.mark.facts("STS-SAML-019")
+@pytest.mark.parametrize(
+    "content", [BARE, _bare((idp.RESTRICTION, f'{idp.RESTRICTION}<OneTimeUse xmlns="{idp.SAML[1:-1]}"/>'))]
+)
+def test_prefixes_may_be_declared_around_what_is_encrypted(content: bytes) -> None:
+    assert b"xmlns:saml=" not in content
+    assert identity(encrypted(content=content), **KEYS) == identity(idp.respond())
+
+
+@pytest.mark.facts("R35")
+@pytest.mark.parametrize(
+    "text",
+    [
+        enveloped(BARE.replace(b"saml:", b"other:"), f'xmlns:other="{idp.SAML[1:-1]}"'),
+        enveloped(BARE.replace(b"saml:", b"").replace(b"alice", b"mallory"), f'xmlns="{idp.SAML[1:-1]}"'),
+        enveloped(BARE.replace(b"saml:", b"other:"), 'xmlns:other="urn:other"'),
+        encrypted(content=b"alice" + BARE),
+        encrypted(content=BARE + b"alice"),
+        encrypted(content=BARE * 2),
+        encrypted(content=b"</context><context>" + BARE),
+        encrypted(content=BARE + b"</context><context>"),
+        encrypted(content=b"</context>" + BARE + b"<context>"),
+        encrypted(content=BARE.replace(b"alice", b"mallory")),
+        encrypted(content=b"<!-- -->" + BARE),
+    ],
+)
+def test_what_is_declared_around_changes_nothing_that_was_signed(text: str) -> None:
+    assert refusal(text, **KEYS) == REFUSED
+
+
 CONTENTS: Final = {
     "nothing": b"",
     "no XML": b"alice",

@@ -303,11 +303,16 @@ def recipient(value: str) -> tuple[str, str]:
         audience("urn:locum:test"),
         audience("urn:configured"),
         audience("urn:other", "urn:amazon:webservices"),
+        audience("https://eu-central-1.signin.aws.amazon.com/saml"),
+        audience("https://signin.aws.amazon.com/saml/acs/SAMLP1"),
+        audience("urn:amazon:webservices:cn-north-1"),
+        audience("urn:amazon:webservices:govcloud"),
         (idp.RESTRICTION, f"{idp.RESTRICTION}<saml:OneTimeUse/><saml:ProxyRestriction/>"),
     ],
 )
 def test_audiences_that_are_accepted(change: tuple[str, str]) -> None:
-    assert refusal(idp.respond(change), SamlRules(audiences=("urn:configured",))) == ("", "")
+    rules = SamlRules(audiences=("urn:configured",))
+    assert refusal(idp.respond(change), rules, provider_id="SAMLP1") == ("", "")
 
 
 @pytest.mark.facts("R36", "STS-SAML-014")
@@ -316,6 +321,8 @@ def test_audiences_that_are_accepted(change: tuple[str, str]) -> None:
     [
         audience("urn:other"),
         audience("urn:amazon:webservices2", "urn:amazon:webservice"),
+        audience("https://signin.aws.amazon.com/saml/acs/SAMLP1"),
+        audience("https://sts.example.com/saml/acs"),
         audience(),
         (idp.RESTRICTION, ""),
         (idp.RESTRICTION, idp.RESTRICTION + audience("urn:other")[1]),
@@ -334,12 +341,18 @@ def test_other_audiences_are_refused_unless_the_rules_are_lax(change: tuple[str,
         "https://signin.aws.amazon.com/saml",
         "https://eu-central-1.signin.aws.amazon.com/saml",
         "https://signin.aws.amazon.com/static/saml",
+        "https://signin.aws.amazon.com/saml/acs/SAMLP1",
+        "https://eu-central-1.signin.aws.amazon.com/saml/acs/SAMLP1",
+        "https://signin.amazonaws.cn/saml",
+        "https://cn-north-1.signin.amazonaws.cn/saml",
+        "https://signin.amazonaws-us-gov.com/saml",
         "https://sts.example.com/saml/acs",
         "urn:configured",
     ],
 )
 def test_recipients_that_are_accepted(value: str) -> None:
-    assert refusal(idp.respond(recipient(value)), SamlRules(recipients=("urn:configured",))) == ("", "")
+    rules = SamlRules(recipients=("urn:configured",))
+    assert refusal(idp.respond(recipient(value)), rules, provider_id="SAMLP1") == ("", "")
 
 
 @pytest.mark.facts("R36", "STS-SAML-012")
@@ -354,12 +367,16 @@ def test_recipients_that_are_accepted(value: str) -> None:
         "https://signinXaws.amazon.com/saml",
         "https://eu-central-1.signin.aws.amazon.com/static/saml",
         "http://signin.aws.amazon.com/saml",
+        "https://signin.aws.amazon.com/saml/acs/SAMLP2",
+        "https://signin.aws.amazon.com/saml/acs/SAMLP1/",
+        "https://signin.aws.amazon.com/saml/acs/",
+        "https://signin.amazonaws.com/saml",
         "https://other.example.com/saml/acs",
         "not a URL",
     ],
 )
 def test_other_recipients_are_refused_unless_the_rules_are_lax(value: str) -> None:
-    assert refusal(idp.respond(recipient(value))) == (INVALID, AUDIENCE)
+    assert refusal(idp.respond(recipient(value)), provider_id="SAMLP1") == (INVALID, AUDIENCE)
     assert refusal(idp.respond(recipient(value)), LAX) == ("", "")
 
 

@@ -227,9 +227,14 @@ FOREIGN: Final = {
     + transforms(idp.EXCLUSIVE),
     "other parameters": transforms(idp.ENVELOPED)
     + f'<ds:Transform Algorithm="{idp.EXCLUSIVE}"><ds:XPath>//*</ds:XPath></ds:Transform>',
-    "an empty list": transforms(idp.ENVELOPED)
-    + f'<ds:Transform Algorithm="{idp.EXCLUSIVE}"><InclusiveNamespaces xmlns="{idp.EXCLUSIVE}" PrefixList=""/>'
+    "no list": transforms(idp.ENVELOPED)
+    + f'<ds:Transform Algorithm="{idp.EXCLUSIVE}"><InclusiveNamespaces xmlns="{idp.EXCLUSIVE}"/></ds:Transform>',
+    "an unreadable list": transforms(idp.ENVELOPED)
+    + f'<ds:Transform Algorithm="{idp.EXCLUSIVE}"><InclusiveNamespaces xmlns="{idp.EXCLUSIVE}" PrefixList=" xs"/>'
     "</ds:Transform>",
+    "an endless list": transforms(idp.ENVELOPED)
+    + f'<ds:Transform Algorithm="{idp.EXCLUSIVE}"><InclusiveNamespaces xmlns="{idp.EXCLUSIVE}" '
+    f'PrefixList="{" ".join(["xs"] * 17)}"/></ds:Transform>',
 }
 
 

@@ -20,6 +20,7 @@ import pytest
 from locum.api import sts
 from locum.api.iam import oidc_providers, roles, users
 from locum.core.oidc import IssuerRules
+from locum.errors import InvalidIdentityTokenException
 from locum.server.app import Application
 from locum.server.data import Data
 from locum.server.fetching import Fetching
@@ -106,7 +107,7 @@ def test_who_waits_for_keys_holds_up_nobody_and_all_wait_for_one_fetch(edge: Edg
 
 
 def test_only_so_many_wait_and_the_others_are_told_to_try_again(edge: Edge, issuer: GatedIssuer) -> None:
-    edge.app._fetching = Fetching(edge.app._pipeline.providers.keys.fetch, waiting=3)  # type: ignore[misc]
+    edge.app._fetching = Fetching(edge.app._pipeline.providers.keys.fetch, waiting=6)  # type: ignore[misc]
 
     async def scenario() -> None:
         waiting = bearers(edge, issuer, 3)
@@ -119,6 +120,162 @@ def test_only_so_many_wait_and_the_others_are_told_to_try_again(edge: Edge, issu
 
     asyncio.run(scenario())
     assert edge.records()[-4]["errorCode"] == "IDPCommunicationErrorException"
+
+
+# Accounts
+
+
+@pytest.mark.parametrize(("url", "account"), [(URL, ACCOUNT), ("https://accounts.google.com", "")])
+def test_a_fetch_is_for_the_account_of_the_provider_and_a_built_in_one_is_nobody_s(
+    edge: Edge, issuer: GatedIssuer, url: str, account: str
+) -> None:
+    needs: list[KeysNeeded] = []
+    edge.app._fetching = Fetching(needs.append)  # type: ignore[misc]
+    assert edge.call(asking(ROLE, issuer.token(iss=url)), None).status == 400
+    assert {(need.issuer, need.account) for need in needs} == {(url, account)}
+
+
+class Slow:
+    """Fetches that end when they are told to: ``order`` is who was begun, as account and issuer."""
+
+    def __init__(self, threads: int, waiting: int = 100) -> None:
+        self.order: list[tuple[str, str]] = []
+        self._gates: dict[str, threading.Event] = {}
+        self._begun = asyncio.Condition()
+        self._loop = asyncio.get_running_loop()
+        self.fetching = Fetching(self._fetch, threads=threads, waiting=waiting)
+
+    def _fetch(self, need: KeysNeeded) -> None:
+        gate = self._gates[need.issuer]
+        asyncio.run_coroutine_threadsafe(self._tell(need), self._loop).result(PATIENCE)
+        assert gate.wait(PATIENCE)
+
+    async def _tell(self, need: KeysNeeded) -> None:
+        async with self._begun:
+            self.order.append((need.account, need.issuer))
+            self._begun.notify_all()
+
+    def ask(self, account: str, issuer: str) -> asyncio.Task[bool]:
+        self._gates.setdefault(issuer, threading.Event())
+        otherwise = InvalidIdentityTokenException("no")
+        need = KeysNeeded(
+            *(issuer, IssuerRules(), ()), account=account, key_id=None, doubted=False, generation=0, otherwise=otherwise
+        )
+        return asyncio.create_task(self.fetching.fulfil(need))
+
+    def end(self, issuer: str) -> None:
+        self._gates[issuer].set()
+
+    def end_all(self) -> None:
+        for gate in self._gates.values():
+            gate.set()
+
+    async def begun(self, count: int) -> list[tuple[str, str]]:
+        """Who was begun, once there are so many; nobody else has been by then."""
+        async with asyncio.timeout(PATIENCE), self._begun:
+            await self._begun.wait_for(lambda: len(self.order) >= count)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return self.order
+
+
+@pytest.mark.facts("R7")
+def test_an_account_whose_issuers_all_hang_takes_half_of_the_threads() -> None:
+    async def scenario() -> None:
+        slow = Slow(threads=8)
+        hanging = [slow.ask("hog", f"hog-{number}") for number in range(8)]
+        assert [account for account, _ in await slow.begun(4)] == ["hog"] * 4
+        other = slow.ask("other", "other-1")
+        assert (await slow.begun(5))[4:] == [("other", "other-1")]
+        slow.end("other-1")
+        assert await other
+        assert not any(each.done() for each in hanging)
+        slow.end_all()
+        assert all(await asyncio.gather(*hanging))
+        assert len(slow.order) == 9
+
+    asyncio.run(scenario())
+
+
+def test_a_thread_that_becomes_free_goes_to_the_account_that_holds_the_fewest() -> None:
+    async def scenario() -> None:
+        slow = Slow(threads=4)
+        waiting = [slow.ask(account, f"{account}-{number}") for account in ("a", "b", "c") for number in range(3)]
+        # Two for the first account, one for the second, and the last thread for the third.
+        assert sorted(account for account, _ in await slow.begun(4)) == ["a", "a", "b", "c"]
+        waiting.append(slow.ask("d", "d-0"))
+        # One is free: it goes to who holds none, and of those in turns.
+        for ended, begun in (("b-0", ("b", "b-1")), ("b-1", ("d", "d-0")), ("d-0", ("b", "b-2"))):
+            slow.end(ended)
+            assert (await slow.begun(len(slow.order) + 1))[-1] == begun
+        slow.end_all()
+        assert all(await asyncio.gather(*waiting))
+        assert len(slow.order) == 10
+
+    asyncio.run(scenario())
+
+
+def test_an_issuer_of_two_accounts_is_asked_once_and_for_the_one_whose_turn_comes_first() -> None:
+    async def scenario() -> None:
+        slow = Slow(threads=4)
+        hanging = [slow.ask("hog", f"hog-{number}") for number in range(4)]
+        shared = [slow.ask("hog", "shared")]
+        await slow.begun(2)
+        shared += [slow.ask("other", "shared"), slow.ask("third", "shared")]
+        assert (await slow.begun(3))[2][1] == "shared"
+        slow.end("shared")
+        assert all(await asyncio.gather(*shared))
+        assert not any(each.done() for each in hanging)
+        slow.end_all()
+        assert all(await asyncio.gather(*hanging))
+        assert [issuer for _, issuer in slow.order].count("shared") == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_account_that_waits_much_leaves_others_a_place_to_wait() -> None:
+    async def scenario() -> None:
+        slow = Slow(threads=4, waiting=8)
+        waiting = [slow.ask("hog", "hog-0") for _ in range(4)]
+        await slow.begun(1)
+        assert not await slow.ask("hog", "hog-0")
+        waiting += [slow.ask("other", "other-0"), slow.ask("third", "third-0")]
+        await slow.begun(3)
+        slow.end_all()
+        assert all(await asyncio.gather(*waiting))
+        again = slow.ask("hog", "hog-0")
+        assert await again
+
+    asyncio.run(scenario())
+
+
+def test_a_fetch_for_which_nobody_waits_any_more_is_never_begun() -> None:
+    async def scenario() -> None:
+        slow = Slow(threads=2)
+        first, gone = slow.ask("a", "a-0"), slow.ask("a", "a-1")
+        await slow.begun(1)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        last = slow.ask("a", "a-2")
+        slow.end_all()
+        assert all(await asyncio.gather(first, last))
+        assert [issuer for _, issuer in slow.order] == ["a-0", "a-2"]
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_when_the_server_ends_is_answered() -> None:
+    async def scenario() -> None:
+        slow = Slow(threads=2)
+        waiting = [slow.ask("a", f"a-{number}") for number in range(3)]
+        await slow.begun(1)
+        slow.fetching.close()
+        slow.end_all()
+        assert await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE) == [True] * 3
+        assert len(slow.order) == 1
+
+    asyncio.run(scenario())
 
 
 def test_a_client_that_goes_away_takes_nothing_along(edge: Edge, issuer: GatedIssuer) -> None:

@@ -114,6 +114,17 @@ def test_a_subject_gets_a_session_of_the_role(world: World) -> None:
     assert world.call(of(answer), WHO).arn == answer.assumed_role_user.arn
 
 
+@pytest.mark.facts("STS-SAML-012", "R36")
+def test_an_assertion_may_be_for_the_address_of_its_provider_and_of_no_other(world: World) -> None:
+    world.role("engineer", trusting())
+    found = world.call(world.root, saml_providers.GetSAMLProviderCommand(saml_provider_arn=idp.PROVIDER))
+    usual = f'Recipient="{idp.RECIPIENT}"'
+    own_address = f"{idp.RECIPIENT}/acs/{found.saml_provider_uuid}"
+    assert world.call(None, asking((usual, f'Recipient="{own_address}"'))).audience == own_address
+    refused = ("InvalidIdentityToken", "Response does not contain the required audience.")
+    assert why(world, asking((usual, f'Recipient="{own_address}X"'))) == refused
+
+
 @pytest.mark.facts("STS-SAML-031")
 def test_the_name_qualifier_is_of_issuer_account_and_provider(world: World) -> None:
     import base64

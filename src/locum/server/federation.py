@@ -105,7 +105,14 @@ def prove_token(
     if trail is not None:
         trail.note("provider", True, expected=provider, found=provider)
     claims = call.providers.verify(
-        hints, provider, issuer=issuer, client_ids=client_ids, thumbprints=thumbprints, now=call.now, trail=trail
+        hints,
+        provider,
+        account=account if known is None else "",
+        issuer=issuer,
+        client_ids=client_ids,
+        thumbprints=thumbprints,
+        now=call.now,
+        trail=trail,
     )
     return oidc.identity(claims, provider=provider, account=account, prefix=prefix, role_arn=role_arn, trail=trail)
 
@@ -199,6 +206,7 @@ def prove_assertion(
             provider_arn=provider_arn,
             account=provider.account,
             provider_name=provider.name,
+            provider_id=provider.uuid,
             role_arn=role_arn,
             metadata=_metadata(provider.metadata),
             entity_ids=(providers.entity_id,),

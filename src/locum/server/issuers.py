@@ -48,7 +48,9 @@ _MAXIMUM_HEAD: Final = 16_384
 """Bytes of an answer beyond its document."""
 _MAXIMUM_CONTAINERS: Final = 1_024
 _MAXIMUM_ADDRESSES: Final = 4
-_MAXIMUM_RESOLVING: Final = 16
+_MAXIMUM_RESOLVING: Final = 96
+"""Names that are being resolved at a time: sixteen fetches, each a sixth as long as a resolver that has no answer may
+take, so that those whose names hang leave places to others."""
 _LONGEST_URL: Final = 2_048
 _MISMATCH: Final = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
 _URL: Final = re.compile(

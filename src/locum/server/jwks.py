@@ -57,8 +57,9 @@ _UNREACHABLE: Final = "The keys of your identity provider cannot be fetched now.
 class KeysNeeded(Exception):
     """A request needs keys that must be fetched first: hand this to :meth:`IssuerKeys.fetch`, in a thread.
 
-    Needs of equal ``key`` wait for one fetch, so a pool should not give them more threads than one.  ``otherwise`` is
-    the answer where the request is not run again.
+    Needs of equal ``key`` wait for one fetch, so a pool should not give them more threads than one.  ``account`` is the
+    one whose provider the issuer is here, empty for a built-in one.  ``otherwise`` is the answer where the request is
+    not run again.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class KeysNeeded(Exception):
         rules: IssuerRules,
         thumbprints: tuple[str, ...],
         *,
+        account: str,
         key_id: str | None,
         doubted: bool,
         generation: int,
@@ -77,6 +79,7 @@ class KeysNeeded(Exception):
         self.issuer: Final = issuer
         self.rules: Final = rules
         self.thumbprints: Final = thumbprints
+        self.account: Final = account
         self.key_id: Final = key_id
         self.doubted: Final = doubted
         self.generation: Final = generation
@@ -178,6 +181,7 @@ class IssuerKeys:
         rules: IssuerRules,
         now: float,
         thumbprints: tuple[str, ...] = (),
+        account: str = "",
         trail: Trail | None = None,
     ) -> Claims:
         """The claims of a token (:func:`locum.core.oidc.verify`), verified with the issuer's keys.
@@ -185,15 +189,29 @@ class IssuerKeys:
         KeysNeeded where keys must be fetched: where there are none, and once where those that there are do not fit.
         The verification after that is this very one (R4).
         """
-        keys = self.cached(issuer, rules, key_id=token.key_id, thumbprints=thumbprints)
+        keys = self.cached(issuer, rules, key_id=token.key_id, thumbprints=thumbprints, account=account)
         try:
             return verify(token, keys, issuer=issuer, client_ids=client_ids, rules=rules, now=now, trail=trail)
         except UnknownKey as error:
-            self.refresh(issuer, rules, key_id=token.key_id, seen=keys, refusal=error, thumbprints=thumbprints)
+            self.refresh(
+                issuer,
+                rules,
+                key_id=token.key_id,
+                seen=keys,
+                refusal=error,
+                thumbprints=thumbprints,
+                account=account,
+            )
             raise
 
     def cached(
-        self, issuer: str, rules: IssuerRules, *, key_id: str | None, thumbprints: tuple[str, ...] = ()
+        self,
+        issuer: str,
+        rules: IssuerRules,
+        *,
+        key_id: str | None,
+        thumbprints: tuple[str, ...] = (),
+        account: str = "",
     ) -> KeySet:
         """The keys of an issuer; nothing is fetched here.
 
@@ -221,7 +239,7 @@ class IssuerKeys:
                 raise failure.answer()
             if entry.flight is not None or _may_fetch(self._starts_of(entry, issuer, known), now):
                 otherwise = InvalidIdentityTokenException(NO_KEY)
-                raise self._need(issuer, rules, thumbprints, key_id, entry, otherwise, doubted=False)
+                raise self._need(issuer, rules, thumbprints, account, key_id, entry, otherwise, doubted=False)
             if known is not None:
                 return keys
             last = entry.failure
@@ -238,6 +256,7 @@ class IssuerKeys:
         seen: KeySet,
         refusal: STSServiceException,
         thumbprints: tuple[str, ...] = (),
+        account: str = "",
     ) -> None:
         """After a token did not fit the keys ``seen``: KeysNeeded where there are newer ones or may be.
 
@@ -255,7 +274,7 @@ class IssuerKeys:
             if newer or entry.flight is not None or _may_fetch(self._starts_of(entry, issuer, known), now):
                 generation = entry.generation - 1 if newer else entry.generation
                 raise self._need(
-                    issuer, rules, thumbprints, key_id, entry, refusal, doubted=True, generation=generation
+                    issuer, rules, thumbprints, account, key_id, entry, refusal, doubted=True, generation=generation
                 )
 
     def fetch(self, need: KeysNeeded) -> None:
@@ -309,6 +328,7 @@ class IssuerKeys:
         issuer: str,
         rules: IssuerRules,
         thumbprints: tuple[str, ...],
+        account: str,
         key_id: str | None,
         entry: _Entry,
         otherwise: STSServiceException,
@@ -320,6 +340,7 @@ class IssuerKeys:
             issuer,
             rules,
             thumbprints,
+            account=account,
             key_id=key_id,
             doubted=doubted,
             generation=entry.generation if generation is None else generation,

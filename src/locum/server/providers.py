@@ -71,13 +71,17 @@ class Providers:
         token: Hints,
         provider: str,
         *,
+        account: str,
         issuer: str,
         client_ids: Collection[str],
         thumbprints: tuple[str, ...],
         now: float,
         trail: Trail | None = None,
     ) -> Claims:
-        """The claims of a token of ``provider``, as :meth:`locum.server.jwks.IssuerKeys.verify` finds them."""
+        """The claims of a token of ``provider``, as :meth:`locum.server.jwks.IssuerKeys.verify` finds them.
+
+        ``account`` is the provider's, empty for a built-in one.
+        """
         return self.keys.verify(
             token,
             issuer=issuer,
@@ -85,5 +89,6 @@ class Providers:
             rules=self.issuer(provider),
             now=now,
             thumbprints=thumbprints,
+            account=account,
             trail=trail,
         )

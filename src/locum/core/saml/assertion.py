@@ -35,14 +35,20 @@ _NOT_LATER: Final = f"after -{SKEW} s"
 MAX_AGE: Final = 300
 """Seconds in which a response is redeemed, counted from its issuance (STS-SAML-005)."""
 
-AUDIENCES: Final = ("urn:amazon:webservices", "https://signin.aws.amazon.com/saml")
-"""AWS's own names as a service provider."""
+AUDIENCES: Final = (
+    "urn:amazon:webservices",
+    "https://signin.aws.amazon.com/saml",
+    "urn:amazon:webservices:cn-north-1",
+    "urn:amazon:webservices:govcloud",
+)
+"""AWS's own names as a service provider, in its three public partitions; its addresses are audiences too."""
 
 _RECIPIENT: Final = re.compile(
-    r"https://(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)?signin\.aws\.amazon\.com/saml"
-    r"|signin\.aws\.amazon\.com/static/saml)"
+    r"https://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)?signin\.(?:aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com)"
+    r"/saml(?:/acs/(?P<provider>[A-Za-z0-9-]{1,64}))?"
+    r"|https://signin\.aws\.amazon\.com/static/saml"
 )
-"""AWS's own addresses (STS-SAML-012)."""
+"""AWS's own addresses (STS-SAML-012), with a provider's id as where assertions are encrypted, and of its partitions."""
 
 _FORMATS: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
 _BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -73,10 +79,14 @@ def name_qualifier(issuer: str, account: str, provider_name: str) -> str:
 def accepts_recipient(recipient: str, expected: Expected) -> bool:
     """Whether a response may be meant for this address: AWS's, this server's, or a configured one (R36)."""
     return (
-        _RECIPIENT.fullmatch(recipient) is not None
-        or recipient in expected.recipients
-        or recipient in expected.rules.recipients
+        _is_address(recipient, expected) or recipient in expected.recipients or recipient in expected.rules.recipients
     )
+
+
+def _is_address(text: str, expected: Expected) -> bool:
+    """Whether this is one of AWS's addresses, and not that of another provider."""
+    found = _RECIPIENT.fullmatch(text)
+    return found is not None and found["provider"] in (None, expected.provider_id)
 
 
 def read(
@@ -235,6 +245,7 @@ def _check_audience(conditions: etree._Element, expected: Expected, examination:
         [_text(audience) for audience in restriction.iterchildren(_AUDIENCE)]
         for restriction in conditions.iterchildren(_RESTRICTION)
     ]
-    passed = expected.rules.lax or (bool(stated) and not any(map(accepted.isdisjoint, stated)))
+    ours = [any(each in accepted or _is_address(each, expected) for each in restriction) for restriction in stated]
+    passed = expected.rules.lax or (bool(stated) and all(ours))
     found = ", ".join(chain.from_iterable(stated))
     examination.check("Audience", passed, refusals.OTHER_AUDIENCE, expected=wanted, found=found)

@@ -7,10 +7,11 @@ one form, the assertion in it for being signed by the provider, and what is beli
 from __future__ import annotations
 
 import binascii
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from lxml.etree import _Element as Element
+from lxml.etree import tostring
 
 from locum.core.proof import Trail
 from locum.core.saml import document, refusals
@@ -125,7 +126,7 @@ def _decrypted(encrypted: Element, expected: Expected, examination: Examination)
     root = None
     try:
         data = decrypt(encrypted, expected.private_keys, allow_cbc=expected.rules.allow_cbc)
-        root = document.parse(data, document.RESPONSE)
+        root = _in_place(data, encrypted)
     except (DecryptionError, DocumentError) as error:
         problem = str(error)
     examination.check("decryption", root is not None, refusal, expected="readable by a private key", found=problem)
@@ -133,6 +134,21 @@ def _decrypted(encrypted: Element, expected: Expected, examination: Examination)
     passed = root.tag == ASSERTION and list(root.iter(*_WEIGHTY)) == [root, *root.findall(SIGNATURE)]
     examination.check("encrypted content", passed, refusal, expected="an assertion")
     return root
+
+
+def _in_place(data: bytes, encrypted: Element) -> Element:
+    """The element that was encrypted; its prefixes may have been declared around it (XML encryption 1.1, 4.5).
+
+    Whoever wrote the envelope may choose these namespaces, and the signature fails where they are not what was signed.
+    """
+    try:
+        return document.parse(data, document.RESPONSE)
+    except DocumentError:
+        around = tostring(encrypted.makeelement("context", nsmap=cast("dict[str, str]", encrypted.nsmap)))
+        context = document.parse(b"%b>%b</context>" % (around.removesuffix(b"/>"), data), document.RESPONSE)
+    if len(context) != 1 or context.text or context[0].tail:
+        raise DocumentError("it is not one element")
+    return context[0]
 
 
 def _signed(

@@ -59,10 +59,10 @@ class Metadata(msgspec.Struct, frozen=True):
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """What a response must fit: the registered provider, the role asked for, and who we are.
 
-    ``account`` and ``provider_name`` are those of the provider; ``entity_ids`` and ``recipients`` are this server's own
-    names and addresses (its entity id, its ACS URL).  ``role_arn`` is None where the response is looked at for whatever
-    role of the provider it offers, as a diagnosis may do.  ``private_keys`` open encrypted assertions, at most two
-    (STS-SAML-018), and ``encryption_required`` refuses plain ones.
+    ``account``, ``provider_name`` and ``provider_id`` are those of the provider; ``entity_ids`` and ``recipients`` are
+    this server's own names and addresses (its entity id, its ACS URL).  ``role_arn`` is None where the response is
+    looked at for whatever role of the provider it offers, as a diagnosis may do.  ``private_keys`` open encrypted
+    assertions, at most two (STS-SAML-018), and ``encryption_required`` refuses plain ones.
     """
 
     provider_arn: str
@@ -70,6 +70,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     provider_name: str
     role_arn: str | None
     metadata: Metadata
+    provider_id: str = ""
     entity_ids: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
     private_keys: tuple[RSAPrivateKey, ...] = ()

@@ -44,7 +44,9 @@ _EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _CANONICAL: Final = frozenset({_EXCLUSIVE, f"{_EXCLUSIVE}WithComments"})
 """With comments or without is one here: there are none."""
 
-_PREFIXES: Final = re.compile(r"(?:#default|[A-Za-z_][\w.-]{0,63})(?: (?:#default|[A-Za-z_][\w.-]{0,63})){0,15}", re.A)
+_PREFIX: Final = r"(?:#default|[A-Za-z_][\w.-]{0,63})"
+_PREFIXES: Final = re.compile(rf"(?:{_PREFIX}(?: {_PREFIX}){{0,15}})?", re.A)
+"""Names with a space between them, or none at all, as some libraries write it."""
 _ID: Final = re.compile(r"[A-Za-z_][\w.-]{0,255}", re.A)
 
 _KEY_INFO: Final = dsig("KeyInfo")
@@ -154,5 +156,5 @@ def _is_exclusive(method: etree._Element) -> bool:
     return (
         _tags(method) == [f"{{{_EXCLUSIVE}}}InclusiveNamespaces"]
         and len(method[0]) == 0
-        and _PREFIXES.fullmatch(method[0].get("PrefixList", "")) is not None
+        and _PREFIXES.fullmatch(method[0].get("PrefixList", " ")) is not None
     )
