@@ -183,10 +183,10 @@ class AwsCli:
             env=self.environment(who) | dict(more or {}),
             capture_output=True,
             check=False,
-            encoding="utf-8",
             timeout=TIMEOUT,
         )
-        return _printed(done.returncode, done.stdout, done.stderr)
+        # Not in text mode, which would change line ends that are a part of what is printed.
+        return _printed(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def call(self, who: Credentials, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """See :class:`Client`."""

@@ -282,7 +282,7 @@ def test_the_callers_own_policies_permit_the_simulation_and_are_no_part_of_it(wo
     bob = world.user("bob", text(allow("s3:*")))
     refused = world.refusal(bob, command(allow("s3:*")), errors.AccessDenied)
     assert "iam:SimulateCustomPolicy" in refused
-    assert "on resource" not in refused
+    assert "on resource: * because no identity-based policy allows" in refused
 
 
 @pytest.mark.parametrize(
