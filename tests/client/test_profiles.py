@@ -165,11 +165,12 @@ def botocore_reads(path: Path) -> Any:
 
 def test_files_are_read_as_botocore_reads_them(tmp_path: Path) -> None:
     path = tmp_path / "config"
-    agreed = 0
+    seen = agreed = 0
 
     @given(st.one_of(st.lists(LINE, max_size=8), TIDY), st.sampled_from(["\n", "\r\n"]))
     def compare(lines: list[str], end: str) -> None:
-        nonlocal agreed
+        nonlocal seen, agreed
+        seen += 1
         data = end.join(lines).encode()
         path.write_bytes(data)
         theirs = botocore_reads(path)
@@ -186,7 +187,7 @@ def test_files_are_read_as_botocore_reads_them(tmp_path: Path) -> None:
         agreed += bool(ours.profiles)
 
     compare()
-    assert agreed > 20
+    assert agreed > seen / 5
 
 
 def test_both_files_together_are_read_as_botocore_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
