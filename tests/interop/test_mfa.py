@@ -130,14 +130,15 @@ def test_boto3_sets_up_lists_and_takes_down_a_device(world: World, account: Acco
 
 @pytest.mark.facts("STS-MFA-001", "STS-MFA-006", "STS-MFA-007", "STS-MFA-015", "STS-MFA-016", "IAM-MFA-013")
 def test_boto3_signs_in_with_a_code_once(account: Account, alice: Person, phone: Phone, careful: Role) -> None:
-    session = account.assume(alice.key, careful, **phone.proof())
+    proof = phone.proof()
+    session = account.assume(alice.key, careful, **proof)
     assert account.identity(session.key)["Arn"].endswith(":assumed-role/careful/job")
     for operation, parameters in (
         ("AssumeRole", {"RoleArn": careful.arn, "RoleSessionName": "again"}),
         ("GetSessionToken", {}),
     ):
         with pytest.raises(Refused) as refused:
-            account.sts(alice.key, operation, **parameters, **phone.proof())
+            account.sts(alice.key, operation, **parameters, **proof)
         assert told(refused.value) == ("AccessDenied", INVALID, 403)
     token = credentials_in(account.sts(alice.key, "GetSessionToken", **phone.proof(1)), account.id)
     assert account.boto.call(token, "iam", "GetUser", {})["User"]["Arn"] == alice.arn
@@ -186,10 +187,11 @@ def test_the_aws_cli_asks_for_the_code_of_a_profile_and_keeps_the_session(
 
 def test_boto3_asks_for_the_code_of_a_profile(cli: AwsCli, phone: Phone, profile: dict[str, str]) -> None:
     program = [sys.executable, "-W", "ignore", "-c", WHO_BY_PROFILE]
-    done = typed(cli, program, profile, phone.code())
+    code = phone.code()
+    done = typed(cli, program, profile, code)
     assert f"Enter MFA code for {phone.serial}: " in done.stdout + done.stderr
     assert done.stdout.endswith(":assumed-role/careful/by-profile\n"), done.stderr
-    again = typed(cli, program, profile, phone.code())
+    again = typed(cli, program, profile, code)
     assert INVALID in again.stderr
 
 
