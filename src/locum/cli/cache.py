@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from locum.cli.formats import credential_process
+from locum.client.closing import Closing
 from locum.client.credentials.base import MAX_DOCUMENT, Credentials, read_document
 from locum.client.failures import ClientFailure, CredentialsFailure
 
@@ -51,7 +52,7 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
     return Path(base) / "locum" / "sessions"
 
 
-class FileCache(MutableMapping[str, Credentials]):
+class FileCache(MutableMapping[str, Credentials], Closing):
     """Credentials in files; ``scope`` says for whom they hold, and is part of every file's name.
 
     What cannot be read, is damaged or has expired is not there.  Raises :class:`CacheFailure` where the directory is
@@ -66,12 +67,6 @@ class FileCache(MutableMapping[str, Credentials]):
     def close(self) -> None:
         """Close the directory."""
         os.close(self._directory)
-
-    def __enter__(self) -> FileCache:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _name(self, key: str) -> str:
         return hashlib.sha256(f"{self._scope}\n{key}".encode()).hexdigest() + _SUFFIX

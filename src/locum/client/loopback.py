@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
+from locum.client.closing import Closing
 from locum.client.failures import ConfigurationFailure
 from locum.http import Request, Response
 
@@ -49,7 +49,7 @@ Answer = Callable[[Request], Response]
 """What answers requests; called in any number of threads at once."""
 
 
-class Loopback:
+class Loopback(Closing):
     """The server; it runs from when it is made until it is closed, best by its ``with`` block.
 
     ``port`` 0 takes a free one.  Raises ConfigurationFailure where the port cannot be had.
@@ -75,14 +75,6 @@ class Loopback:
         self._server.shutdown()
         self._thread.join()
         self._server.leave()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Server(ThreadingMixIn, TCPServer):

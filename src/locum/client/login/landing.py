@@ -9,10 +9,10 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Final, Generic, Self, TypeVar
+from typing import Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
+from locum.client.closing import Closing
 from locum.client.failures import TimedOut
 from locum.client.login.failures import LoginFailure, NotOurs
 from locum.client.login.places import FORM
@@ -43,7 +43,7 @@ _HEADERS: Final = (
 )
 
 
-class Landing(Generic[Landed]):
+class Landing(Closing, Generic[Landed]):
     """Waits for a browser to come by; its ``with`` block is as long as the page is there.
 
     ``way`` is :data:`CODE` or :data:`POSTED`.  ``read`` makes of the fields that the browser brings what
@@ -71,12 +71,8 @@ class Landing(Generic[Landed]):
         except TimeoutError:
             raise TimedOut(f"nobody logged in within {seconds:g} seconds; try again") from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Wait for nobody any more."""
         self._loopback.close()
 
     def _answer(self, request: Request) -> Response:
