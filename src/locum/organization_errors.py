@@ -72,6 +72,10 @@ class OrganizationsServiceException(errors.ServiceException):
 
     status = 400
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.code = cls.__name__
+
     def __init__(
         self,
         message: str = "",
@@ -88,226 +92,156 @@ class OrganizationsServiceException(errors.ServiceException):
 class AccessDeniedException(OrganizationsServiceException):
     """The caller may not do this, or its account has no such part in the organization."""
 
-    code = "AccessDeniedException"
-
 
 class AccessDeniedForDependencyException(OrganizationsServiceException):
     """Something else that the operation needs is not allowed; ``Reason`` says what."""
-
-    code = "AccessDeniedForDependencyException"
 
 
 class AccountAlreadyClosedException(OrganizationsServiceException):
     """The account is closed already."""
 
-    code = "AccountAlreadyClosedException"
-
 
 class AccountAlreadyRegisteredException(OrganizationsServiceException):
     """The account is a delegated administrator of the service already."""
-
-    code = "AccountAlreadyRegisteredException"
 
 
 class AccountNotFoundException(OrganizationsServiceException):
     """There is no such account in the organization."""
 
-    code = "AccountNotFoundException"
-
 
 class AccountNotRegisteredException(OrganizationsServiceException):
     """The account is no delegated administrator of the service."""
-
-    code = "AccountNotRegisteredException"
 
 
 class AlreadyInOrganizationException(OrganizationsServiceException):
     """The account is in an organization already."""
 
-    code = "AlreadyInOrganizationException"
-
 
 class AWSOrganizationsNotInUseException(OrganizationsServiceException):
     """The caller's account is in no organization."""
-
-    code = "AWSOrganizationsNotInUseException"
 
 
 class ChildNotFoundException(OrganizationsServiceException):
     """There is no such account or unit."""
 
-    code = "ChildNotFoundException"
-
 
 class ConcurrentModificationException(OrganizationsServiceException):
     """Another request changed the same thing at the same time."""
 
-    code = "ConcurrentModificationException"
     retryable = True
 
 
 class ConflictException(OrganizationsServiceException):
     """The request contradicts one that is under way."""
 
-    code = "ConflictException"
-
 
 class ConstraintViolationException(OrganizationsServiceException):
     """A quota or a rule of organizations is in the way; ``Reason`` says which."""
-
-    code = "ConstraintViolationException"
 
 
 class CreateAccountStatusNotFoundException(OrganizationsServiceException):
     """There is no such request to create an account."""
 
-    code = "CreateAccountStatusNotFoundException"
-
 
 class DestinationParentNotFoundException(OrganizationsServiceException):
     """There is no root or unit to move the account to."""
-
-    code = "DestinationParentNotFoundException"
 
 
 class DuplicateAccountException(OrganizationsServiceException):
     """The account is there already."""
 
-    code = "DuplicateAccountException"
-
 
 class DuplicateOrganizationalUnitException(OrganizationsServiceException):
     """The parent has a unit of this name."""
-
-    code = "DuplicateOrganizationalUnitException"
 
 
 class DuplicatePolicyAttachmentException(OrganizationsServiceException):
     """The policy is attached to the target already."""
 
-    code = "DuplicatePolicyAttachmentException"
-
 
 class DuplicatePolicyException(OrganizationsServiceException):
     """There is a policy of this type and name."""
-
-    code = "DuplicatePolicyException"
 
 
 class FinalizingOrganizationException(OrganizationsServiceException):
     """The organization is not ready yet."""
 
-    code = "FinalizingOrganizationException"
     retryable = True
 
 
 class HandshakeConstraintViolationException(OrganizationsServiceException):
     """A rule of handshakes is in the way; ``Reason`` says which."""
 
-    code = "HandshakeConstraintViolationException"
-
 
 class InvalidInputException(OrganizationsServiceException):
     """Input that cannot be; ``Reason`` says why."""
-
-    code = "InvalidInputException"
 
 
 class MalformedPolicyDocumentException(OrganizationsServiceException):
     """The document is no policy of its type."""
 
-    code = "MalformedPolicyDocumentException"
-
 
 class MasterCannotLeaveOrganizationException(OrganizationsServiceException):
     """The management account cannot leave its organization."""
-
-    code = "MasterCannotLeaveOrganizationException"
 
 
 class OrganizationalUnitNotEmptyException(OrganizationsServiceException):
     """The unit has accounts or units."""
 
-    code = "OrganizationalUnitNotEmptyException"
-
 
 class OrganizationalUnitNotFoundException(OrganizationsServiceException):
     """There is no such unit."""
-
-    code = "OrganizationalUnitNotFoundException"
 
 
 class OrganizationNotEmptyException(OrganizationsServiceException):
     """The organization has accounts beside the management account."""
 
-    code = "OrganizationNotEmptyException"
-
 
 class ParentNotFoundException(OrganizationsServiceException):
     """There is no such root or unit."""
-
-    code = "ParentNotFoundException"
 
 
 class PolicyChangesInProgressException(OrganizationsServiceException):
     """Policies are being changed."""
 
-    code = "PolicyChangesInProgressException"
     retryable = True
 
 
 class PolicyInUseException(OrganizationsServiceException):
     """The policy is attached somewhere."""
 
-    code = "PolicyInUseException"
-
 
 class PolicyNotAttachedException(OrganizationsServiceException):
     """The policy is not attached to the target."""
-
-    code = "PolicyNotAttachedException"
 
 
 class PolicyNotFoundException(OrganizationsServiceException):
     """There is no such policy."""
 
-    code = "PolicyNotFoundException"
-
 
 class PolicyTypeAlreadyEnabledException(OrganizationsServiceException):
     """The policy type is enabled already."""
-
-    code = "PolicyTypeAlreadyEnabledException"
 
 
 class PolicyTypeNotAvailableForOrganizationException(OrganizationsServiceException):
     """The organization cannot have policies of this type."""
 
-    code = "PolicyTypeNotAvailableForOrganizationException"
-
 
 class PolicyTypeNotEnabledException(OrganizationsServiceException):
     """The policy type is not enabled."""
-
-    code = "PolicyTypeNotEnabledException"
 
 
 class ResourcePolicyNotFoundException(OrganizationsServiceException):
     """The organization has no resource policy."""
 
-    code = "ResourcePolicyNotFoundException"
-
 
 class RootNotFoundException(OrganizationsServiceException):
     """There is no such root."""
-
-    code = "RootNotFoundException"
 
 
 class ServiceException(OrganizationsServiceException):
     """The service failed."""
 
-    code = "ServiceException"
     status = 500
     retryable = True
 
@@ -315,117 +249,47 @@ class ServiceException(OrganizationsServiceException):
 class SourceParentNotFoundException(OrganizationsServiceException):
     """The account is not under this root or unit."""
 
-    code = "SourceParentNotFoundException"
-
 
 class TargetNotFoundException(OrganizationsServiceException):
     """There is no such root, unit, account or policy."""
-
-    code = "TargetNotFoundException"
 
 
 class TooManyRequestsException(OrganizationsServiceException):
     """Too many requests."""
 
-    code = "TooManyRequestsException"
     retryable = True
 
 
 class UnsupportedAPIEndpointException(OrganizationsServiceException):
     """Not in this region."""
 
-    code = "UnsupportedAPIEndpointException"
-
 
 class IncompleteSignatureException(OrganizationsServiceException):
     """The signature's parameters are malformed or incomplete."""
-
-    code = "IncompleteSignatureException"
 
 
 class InvalidSignatureException(OrganizationsServiceException):
     """The signature is wrong, out of scope or out of time."""
 
-    code = "InvalidSignatureException"
-
 
 class MissingAuthenticationTokenException(OrganizationsServiceException):
     """The request is not signed."""
-
-    code = "MissingAuthenticationTokenException"
 
 
 class SerializationException(OrganizationsServiceException):
     """The JSON document of a request cannot be read."""
 
-    code = "SerializationException"
-
 
 class UnknownOperationException(OrganizationsServiceException):
     """No such operation."""
-
-    code = "UnknownOperationException"
 
 
 class UnrecognizedClientException(OrganizationsServiceException):
     """The access key or the session token is not valid."""
 
-    code = "UnrecognizedClientException"
-
 
 ORGANIZATIONS_ERRORS: Final[Mapping[str, type[errors.ServiceException]]] = {
     **errors.ERRORS,
-    **{
-        error.code: error
-        for error in (
-            AccessDeniedException,
-            AccessDeniedForDependencyException,
-            AccountAlreadyClosedException,
-            AccountAlreadyRegisteredException,
-            AccountNotFoundException,
-            AccountNotRegisteredException,
-            AlreadyInOrganizationException,
-            AWSOrganizationsNotInUseException,
-            ChildNotFoundException,
-            ConcurrentModificationException,
-            ConflictException,
-            ConstraintViolationException,
-            CreateAccountStatusNotFoundException,
-            DestinationParentNotFoundException,
-            DuplicateAccountException,
-            DuplicateOrganizationalUnitException,
-            DuplicatePolicyAttachmentException,
-            DuplicatePolicyException,
-            FinalizingOrganizationException,
-            HandshakeConstraintViolationException,
-            InvalidInputException,
-            MalformedPolicyDocumentException,
-            MasterCannotLeaveOrganizationException,
-            OrganizationalUnitNotEmptyException,
-            OrganizationalUnitNotFoundException,
-            OrganizationNotEmptyException,
-            ParentNotFoundException,
-            PolicyChangesInProgressException,
-            PolicyInUseException,
-            PolicyNotAttachedException,
-            PolicyNotFoundException,
-            PolicyTypeAlreadyEnabledException,
-            PolicyTypeNotAvailableForOrganizationException,
-            PolicyTypeNotEnabledException,
-            ResourcePolicyNotFoundException,
-            RootNotFoundException,
-            ServiceException,
-            SourceParentNotFoundException,
-            TargetNotFoundException,
-            TooManyRequestsException,
-            UnsupportedAPIEndpointException,
-            IncompleteSignatureException,
-            InvalidSignatureException,
-            MissingAuthenticationTokenException,
-            SerializationException,
-            UnknownOperationException,
-            UnrecognizedClientException,
-        )
-    },
+    **{error.code: error for error in OrganizationsServiceException.__subclasses__()},
 }
 """Wire code → class in answers of Organizations, those that other services have too among them."""
