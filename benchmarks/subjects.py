@@ -12,17 +12,31 @@ import secrets
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from benchmarks import federation
 from benchmarks.load import check
 from benchmarks.processes import Server, free_ports
 from benchmarks.signing import REGION, Keys, client, prepare
 
-__all__ = ["ACCOUNT", "SUBJECTS", "Federated", "Floor", "Line", "Locum", "Moto", "NotInstalled", "SeaweedFS", "Subject"]
+__all__ = [
+    "ACCOUNT",
+    "SUBJECTS",
+    "Federated",
+    "Floor",
+    "Line",
+    "Locum",
+    "Moto",
+    "NotInstalled",
+    "SeaweedFS",
+    "Subject",
+    "VerifyingFloor",
+]
 
 ACCOUNT: Final = "111122223333"
 DISTINCT: Final = 64
@@ -62,11 +76,15 @@ class NotInstalled(RuntimeError):
     """The subject's program is not there; the text says how to get it."""
 
 
+Calls = list[dict[str, Any]] | Callable[[], list[dict[str, Any]]]
+"""The parameters of requests, or what makes them: some expire."""
+
+
 class Line(NamedTuple):
     """A line of the table: the load, who signs it, and what the body of a right answer holds."""
 
     operation: str
-    calls: list[dict[str, Any]] | Callable[[], list[dict[str, Any]]]
+    calls: Calls
     keys: Keys
     expected: bytes
     service: str = "sts"
@@ -132,18 +150,63 @@ class Floor(Subject):
     """The same HTTP stack with an application that only answers."""
 
     name = "floor"
-    names = ("floor",)
+    names: tuple[str, ...] = ("floor",)
 
     def launch(self) -> Server:
         (port,) = free_ports(1)
-        command = [sys.executable, "-m", "benchmarks.floor", str(port)]
+        command = [sys.executable, "-m", "benchmarks.floor", str(port), *self.arguments()]
         root = str(Path(__file__).parents[1])
         return Server(command, port, self.folder, ready="/", environment={"PYTHONPATH": root})
 
+    def arguments(self) -> Sequence[str]:
+        """Of the application."""
+        return ()
+
     def scene(self) -> Mapping[str, Line]:
-        keys = Keys("AKIAFLOORFLOORFLOOR1", secrets.token_urlsafe(30))
         calls = _assume(lambda n: f"arn:aws:iam::{ACCOUNT}:role/builder-{n % ROLES}")
-        return {"floor": Line("assume_role", calls, keys, b"AssumeRoleResponse")}
+        return {"floor": self.line("assume_role", calls)}
+
+    @staticmethod
+    def line(operation: str, calls: Calls) -> Line:
+        """A load that anybody may send."""
+        keys = Keys("AKIAFLOORFLOORFLOOR1", secrets.token_urlsafe(30))
+        return Line(operation, calls, keys, b"AssumeRoleResponse")
+
+
+class VerifyingFloor(Floor):
+    """The floor, and the libraries that verify what bearers show: what nobody who uses them can do without."""
+
+    name = "verifying-floor"
+    names = ("floor-joserfc", "floor-signxml")
+
+    def arguments(self) -> Sequence[str]:
+        file = self.folder / "trusted.json"
+        certificate = federation.certificate().public_bytes(Encoding.PEM).decode()
+        told = {"keys": federation.key_set(), "issuer": federation.issuer(), "certificate": certificate}
+        file.write_text(json.dumps(told), encoding="utf-8")
+        return (str(file),)
+
+    def scene(self) -> Mapping[str, Line]:
+        roles = [f"arn:aws:iam::{ACCOUNT}:role/federated-{n}" for n in range(ROLES)]
+        company = f"arn:aws:iam::{ACCOUNT}:saml-provider/Company"
+        return {
+            "floor-joserfc": self.line("assume_role_with_web_identity", lambda: _tokens(roles)),
+            "floor-signxml": self.line("assume_role_with_saml", lambda: _assertions(roles, company)),
+        }
+
+
+def _tokens(roles: Sequence[str]) -> list[dict[str, Any]]:
+    plain = _assume(lambda n: roles[n % ROLES])
+    return [{**each, "WebIdentityToken": federation.token(f"builder-{n}")} for n, each in enumerate(plain)]
+
+
+def _assertions(roles: Sequence[str], provider: str) -> list[dict[str, Any]]:
+    made = []
+    for n in range(DISTINCT):
+        role = roles[n % ROLES]
+        shown = base64.b64encode(federation.response(f"builder-{n}", role, provider)).decode()
+        made.append({"RoleArn": role, "PrincipalArn": provider, "SAMLAssertion": shown})
+    return made
 
 
 _TRUSTED: Final = ["sts:AssumeRole", "sts:TagSession"]
@@ -310,21 +373,10 @@ class Federated(Locum):
             roles.append(str(made["Role"]["Arn"]))
         self.role = roles[0]
 
-        def tokens() -> list[dict[str, Any]]:
-            plain = _assume(lambda n: roles[n % ROLES])
-            return [{**each, "WebIdentityToken": federation.token(f"builder-{n}")} for n, each in enumerate(plain)]
-
-        def assertions() -> list[dict[str, Any]]:
-            made = []
-            for n in range(DISTINCT):
-                role = roles[n % ROLES]
-                shown = base64.b64encode(federation.response(f"builder-{n}", role, company)).decode()
-                made.append({"RoleArn": role, "PrincipalArn": company, "SAMLAssertion": shown})
-            return made
-
+        expected = b"</SessionToken>"
         return {
-            "web-identity": Line("assume_role_with_web_identity", tokens, self.root, b"</SessionToken>"),
-            "saml": Line("assume_role_with_saml", assertions, self.root, b"</SessionToken>"),
+            "web-identity": Line("assume_role_with_web_identity", lambda: _tokens(roles), self.root, expected),
+            "saml": Line("assume_role_with_saml", lambda: _assertions(roles, company), self.root, expected),
         }
 
 
@@ -446,4 +498,4 @@ class SeaweedFS(Subject):
         return lines
 
 
-SUBJECTS: Final = (Floor, Locum, Federated, SeaweedFS, Moto)
+SUBJECTS: Final = (Floor, VerifyingFloor, Locum, Federated, SeaweedFS, Moto)

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Final
@@ -95,12 +95,12 @@ def read(
     """Who a verified assertion of ``issuer`` is about, if it is for us, for this role and for now."""
     check, lax = examination.check, expected.rules.lax
     check("version", assertion.get("Version") == "2.0", refusals.MALFORMED, expected="2.0")
-    children = list(assertion)
+    children = _by_tag(assertion)
     named = _text(_only(children, _ISSUER))
     check("issuer", named == issuer.entity_id, refusals.OTHER_ISSUER, expected=issuer.entity_id, found=named)
 
     subject = _only(children, _SUBJECT)
-    about = () if subject is None else list(subject)
+    about = {} if subject is None else _by_tag(subject)
     name = _only(about, _NAME_ID)
     sub, sub_format = _text(name), "" if name is None else name.get("Format", "")
     check("NameID", _NAME.fullmatch(sub) is not None, refusals.MALFORMED, expected="a name", found=sub)
@@ -124,7 +124,7 @@ def read(
     check("IssueInstant", lax or issued < now + SKEW, refusals.TOO_EARLY, expected=_NOT_EARLIER, found=issued - now)
     check("age", now < issued + MAX_AGE, refusals.TOO_OLD, expected=f"after -{MAX_AGE} s", found=issued - now)
 
-    statements = [child for child in children if child.tag == _AUTHN_STATEMENT]
+    statements = children.get(_AUTHN_STATEMENT, [])
     check("AuthnStatement", len(statements) > 0, refusals.MALFORMED, expected="at least one")
     ends = [
         _moment(each, "SessionNotOnOrAfter", examination)
@@ -173,9 +173,20 @@ def read(
     return Verified(identity, assertion.get("ID", ""), math.ceil(min(expires, issued + MAX_AGE, until)))
 
 
-def _only(children: Sequence[etree._Element], tag: str) -> etree._Element | None:
+_Children = Mapping[str, Sequence[etree._Element]]
+"""Tag → the children with it."""
+
+
+def _by_tag(element: etree._Element) -> _Children:
+    children: dict[str, list[etree._Element]] = {}
+    for child in element:
+        children.setdefault(child.tag, []).append(child)
+    return children
+
+
+def _only(children: _Children, tag: str) -> etree._Element | None:
     """The one child with this tag; None if there is none, or several."""
-    found = [child for child in children if child.tag == tag]
+    found = children.get(tag, ())
     return found[0] if len(found) == 1 else None
 
 
@@ -202,13 +213,13 @@ def _bounds(element: etree._Element, whose: str, examination: Examination) -> li
     ]
 
 
-def _confirmation(about: Sequence[etree._Element], examination: Examination) -> tuple[str, list[tuple[str, float]]]:
+def _confirmation(about: _Children, examination: Examination) -> tuple[str, list[tuple[str, float]]]:
     """The Recipient of the one bearer confirmation, and its times (STS-SAML-011)."""
     check = examination.check
     confirmation = _only(about, _CONFIRMATION)
     passed = confirmation is not None and confirmation.get("Method") == _BEARER
     check("SubjectConfirmation", passed, refusals.MALFORMED, expected="exactly one, of a bearer")
-    data = _only(() if confirmation is None else list(confirmation), _CONFIRMATION_DATA)
+    data = None if confirmation is None else _only(_by_tag(confirmation), _CONFIRMATION_DATA)
     recipient, end = (None, None) if data is None else (data.get("Recipient"), data.get("NotOnOrAfter"))
     passed = recipient is not None or end is not None
     check("SubjectConfirmationData", passed, refusals.NO_CONFIRMATION, expected="Recipient and NotOnOrAfter")

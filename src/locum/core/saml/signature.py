@@ -60,6 +60,17 @@ _REFERENCE: Final = [dsig("Transforms"), dsig("DigestMethod"), dsig("DigestValue
 _TRANSFORMS: Final = [dsig("Transform"), dsig("Transform")]
 
 
+class _Verifier(XMLVerifier):
+    """The library's verifier, of an element where it stands.
+
+    By itself it writes the element and parses it once more before anything else, and then works on further copies.
+    """
+
+    def get_root(self, data: etree._Element) -> etree._Element:
+        """The element itself."""
+        return data
+
+
 class SignatureError(ValueError):
     """An element that is not signed as it must be; the text says why and quotes nothing of it."""
 
@@ -68,7 +79,7 @@ def verified(element: etree._Element, certificates: Iterable[bytes], *, allow_sh
     """The element as it was signed, parsed anew and without the signature; SignatureError.
 
     ``certificates`` are the trusted ones in DER: any of them may have signed, whatever its dates (STS-SAML-009).  The
-    signature's KeyInfo, which nobody signed and nothing reads, is taken out of the element.
+    signature's KeyInfo, which nobody signed and nothing reads, is taken out of the element, and so is what follows it.
     """
     signatures = list(element.iterchildren(SIGNATURE))
     if len(signatures) != 1:
@@ -80,12 +91,12 @@ def verified(element: etree._Element, certificates: Iterable[bytes], *, allow_sh
     _check_form(signature, name)
     for key_info in list(signature.iterchildren(_KEY_INFO)):
         signature.remove(key_info)
-    data = etree.tostring(element, with_tail=False)
+    element.tail = None  # it would be copied, too
     for der in certificates:
         certificate, configuration = _trusted(der, allow_sha1)
         try:
-            result = XMLVerifier().verify(
-                data,
+            result = _Verifier().verify(
+                element,
                 x509_cert=certificate,
                 id_attribute="ID",
                 parser=PARSER,
