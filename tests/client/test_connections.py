@@ -12,14 +12,17 @@ import threading
 from typing import Any
 
 import pytest
+from httptools import HttpParserError, HttpRequestParser
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from locum.client import STSClient
-from locum.client.connections import Connections
+from locum.client.connections import Connections, _message
 from locum.client.effects import Send
 from locum.client.failures import AnswerTooLarge, ClientFailure, ConnectionFailure, TimedOut
 from locum.client.proxied import Proxied
 from locum.errors import AccessDenied
-from locum.http import Request
+from locum.http import Request, Response
 
 from .far_end import GOOD, KEYS, ME, listening, raw, received, refusal, says
 
@@ -38,7 +41,7 @@ def test_a_client_that_nobody_closed_leaves_no_open_socket() -> None:
         assert forgotten.get_caller_identity() == ME
         (pool,) = forgotten._driver._pools.values()
         assert isinstance(pool, Connections)
-        (kept,) = [connection.sock for connection in pool._idle]
+        (kept,) = pool._idle
         assert kept.fileno() >= 0
         del forgotten, pool
         gc.collect()
@@ -111,7 +114,7 @@ def test_what_nobody_asked_for_is_nobodys_answer(surplus: bytes) -> None:
     [
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n", AnswerTooLarge),
         (b"", HINT, AnswerTooLarge),
-        (CHUNKED + b"-1\r\n", b"x" * 100, AnswerTooLarge),
+        (CHUNKED + b"-1\r\n", b"x" * 100, ConnectionFailure),
         (CHUNKED + b"0\r\n", b"trailer: x\r\n", AnswerTooLarge),
         (CHUNKED, b"1\r\nx\r\n", AnswerTooLarge),
         (CHUNKED + b"-5\r\n", b"x" * 100, ConnectionFailure),
@@ -133,6 +136,127 @@ def test_an_answer_without_end_ends(begun: bytes, again: bytes, failure: type[Cl
         assert type(raised.value) is failure
         assert "cannot be written" not in str(raised.value)
         assert not pool._idle
+
+
+def exchanged(data: bytes, method: str = "GET", *, kept: bool) -> Response:
+    """What a pool makes of an answer, which leaves a connection to keep or does not."""
+
+    def answers(connection: Any) -> None:
+        while received(connection):
+            connection.sendall(data)
+            if not kept:
+                return
+
+    with listening([answers]) as url:
+        pool = Connections(url, None, 1)
+        answer = pool.exchange(Send(origin=url, request=Request(method, "/", "", ())))
+        assert bool(pool._idle) is kept
+        pool.close()
+    return answer
+
+
+def test_an_answer_that_says_no_length_ends_with_its_connection() -> None:
+    answer = exchanged(b"HTTP/1.1 200 X\r\nContent-Type: text/plain \r\n\r\nall of it", kept=False)
+    assert (answer.status, answer.headers, answer.body) == (200, (("content-type", "text/plain"),), b"all of it")
+
+
+def test_what_follows_a_body_is_none_of_the_head() -> None:
+    answer = exchanged(CHUNKED + b"3\r\nall\r\n6;note=x\r\n of it\r\n0\r\nx-late: 1\r\n\r\n", kept=True)
+    assert answer.headers == (("transfer-encoding", "chunked"),)
+    assert answer.body == b"all of it"
+
+
+def test_the_answer_to_a_head_has_no_body_whatever_it_says() -> None:
+    assert exchanged(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n", "HEAD", kept=False).body == b""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"HTTP/1.1 200 X\r\n",
+        HINT,
+        b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nall",
+        CHUNKED + b"9\r\nall",
+        b"HTTP/1.1 200 X\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\nall",
+        b"HTTP/1.1 200 X\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nall",
+        b"HTTP/1.1 200 X\ncontent-length: 3\n\nall",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ],
+)
+def test_what_is_no_whole_answer_is_none(data: bytes) -> None:
+    with pytest.raises(ConnectionFailure, match=r"cut off|without an answer|cannot be read"):
+        exchanged(data, kept=False)
+
+
+@pytest.mark.parametrize(
+    ("origin", "authority"),
+    [
+        ("http://sts.example.com", "sts.example.com"),
+        ("http://sts.example.com:80", "sts.example.com"),
+        ("http://sts.example.com:443", "sts.example.com:443"),
+        ("https://sts.example.com:443", "sts.example.com"),
+        ("http://[::1]:8380", "[::1]:8380"),
+    ],
+)
+def test_a_request_names_its_host_without_the_schemes_own_port(origin: str, authority: str) -> None:
+    assert Connections(origin, None, 1)._authority == authority
+
+
+class Read:
+    """A request as a server's parser reads it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.headers: list[tuple[str, str]] = []
+        self.url = self.body = b""
+        self.messages = 0
+        parser = HttpRequestParser(self)
+        parser.feed_data(data)
+        self.method = parser.get_method().decode()
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.messages += 1
+
+
+@given(
+    st.sampled_from(["GET", "PUT", "POST"]),
+    st.text(max_size=20).map("/{}".format),
+    st.lists(
+        st.tuples(st.sampled_from(["x-a", "x-b", "host"]) | st.text(max_size=4), st.text(max_size=20)), max_size=4
+    ),
+    st.binary(max_size=40),
+)
+@example("GET", "/ HTTP/1.1\r\nx: y\r\n\r\n", [], b"")
+@example("GET", "/", [("x-a", "\r\nx-b: 1")], b"")
+@example("GET", "/", [("x-a: 1\r\nx-b", "1")], b"")
+@example("POST", "/", [("host", "sts.example.com")], b"GET / HTTP/1.1\r\n\r\n")
+def test_a_message_is_read_as_the_one_request_that_it_is(
+    method: str, path: str, headers: list[tuple[str, str]], body: bytes
+) -> None:
+    request = Request(method, path, "", tuple(headers), body)
+    try:
+        message = _message(request, "sts.example.com")
+    except ValueError:
+        return
+    try:
+        read = Read(message)
+    except HttpParserError:  # what a server refuses smuggles nothing
+        return
+    assert (read.method, read.url.decode("latin-1"), read.messages) == (method, path, 1)
+    assert read.body == body
+    sent = {name: value.strip(" \t") for name, value in read.headers}
+    length = {"content-length": str(len(body))} if body or method != "GET" else {}
+    stripped = {name: value.strip(" \t") for name, value in request.lines.items()}
+    assert sent == {"host": "sts.example.com", **length, **stripped}
 
 
 def test_many_addresses_take_no_longer_than_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +321,7 @@ def imported(program: str, **environment: str) -> set[str]:
 
 
 HEAVY = {
-    *("urllib3", "aiohttp", "asyncio", "importlib.metadata", "cryptography", "pathlib", "tomllib"),
+    *("urllib3", "http.client", "aiohttp", "asyncio", "importlib.metadata", "cryptography", "pathlib", "tomllib"),
     *("locum.server", "locum.wire.json", "locum.client.credentials.assume"),
 }
 """What a first call can do without, and takes long to import."""
@@ -220,5 +344,5 @@ def test_a_first_call_imports_little(program: str) -> None:
             AWS_ACCESS_KEY_ID=KEYS.access_key_id,
             AWS_SECRET_ACCESS_KEY=KEYS.secret_access_key.reveal(),
         )
-    assert "http.client" in found
+    assert "httptools" in found
     assert HEAVY.isdisjoint(found - imported(""))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from locum.client import log
 from locum.client.effects import (
     Effect,
     Flow,
@@ -32,7 +32,8 @@ from locum.client.failures import (
     TimedOut,
 )
 from locum.client.proxies import Proxies
-from locum.client.transport import ask, read_file, run_program, tls_context
+from locum.client.tls import tls_context
+from locum.client.transport import ask, read_file, run_program
 from locum.http import Response
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Concurrent"]
 
 Result = TypeVar("Result")
-
-_log: Final = logging.getLogger("locum.client")
 
 
 class Concurrent:
@@ -191,7 +190,7 @@ class Concurrent:
         try:
             await self.run(flow)
         except Exception as error:
-            _log.warning("what ran behind a call failed: %s", error)
+            log.warning("what ran behind a call failed: %s", error)
 
 
 _INSTANT: Final[dict[type, Callable[[], float]]] = {

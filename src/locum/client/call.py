@@ -7,16 +7,16 @@ the outside in, with the middleware of each step around it: *initialize* → val
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
 
 from locum.api.shapes import Command, Shape, refuse, violations
 from locum.api.sts import STS
+from locum.client import log
 from locum.client.credentials.base import Credentials as ClientCredentials
 from locum.client.credentials.base import Provider
 from locum.client.effects import MAX_ANSWER, Flow, Monotonic, Now, Random, Send, Sleep
@@ -36,6 +36,9 @@ from locum.http import Request, Response
 from locum.wire.answer import UnreadableAnswer, decode_error, decode_response, request_id_of
 from locum.wire.query import CONTENT_TYPE, encode_command, encode_form
 from locum.wire.sigv4 import Credentials, SigningKeys, sign
+
+if TYPE_CHECKING:
+    import logging
 
 __all__ = ["Calls"]
 
@@ -62,7 +65,7 @@ class Calls:
         self.settings = settings
         self.credentials = credentials
         self.middleware = tuple(middleware)
-        self.logger = logger or logging.getLogger("locum.client")
+        self.logger = logger
         self.quota = Quota()
         self.pace = Pace()
         self.skew = 0.0
@@ -283,7 +286,7 @@ class _OneCall:
         self._log("%s attempt %d: %s", call.command.operation.name, attempt, shown)
 
     def _log(self, message: str, *values: object) -> None:
-        self._calls.logger.debug(message, *values)
+        log.debug(self._calls.logger, message, *values)
 
 
 def _read(answer: Response, command: Command[Any]) -> Shape:

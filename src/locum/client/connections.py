@@ -1,28 +1,31 @@
 """Connections to one origin, kept open between requests: how everything is sent that goes through no proxy.
 
-They are those of :mod:`http.client`.  urllib3 stands on the same, takes more than twice as long to import and knows no
-end of an exchange but that of each read; it comes where there is a proxy (:mod:`locum.client.proxied`).
+httptools parses, as it does for the server; sockets, deadlines and bounds are seen to here.  urllib3 takes several
+times as long to import and knows no end of an exchange but that of each read; it comes where there is a proxy
+(:mod:`locum.client.proxied`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import selectors
 import socket
-import ssl
 import time
 import weakref
-from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from io import BufferedReader, RawIOBase
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from locum.client.effects import Send
-from locum.client.failures import AnswerTooLarge, CertificateFailure, ConnectionFailure, TimedOut
-from locum.http import Response
+from httptools import HttpParserError, HttpResponseParser
 
-__all__ = ["Connections", "tls_failure"]
+from locum.client.effects import Send
+from locum.client.failures import AnswerTooLarge, ClientFailure, ConnectionFailure, TimedOut
+from locum.http import Request, Response
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Connections"]
 
 _CHUNK: Final = 1 << 16
 _AROUND: Final = 1 << 18
@@ -30,6 +33,14 @@ _AROUND: Final = 1 << 18
 
 _BODIED: Final = frozenset({"PATCH", "POST", "PUT"})
 """Methods that say the length of their body even where they have none (RFC 9110 section 8.6)."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+_WORD: Final = re.compile(r"[!-~]+")
+_VALUE: Final = re.compile(r"[^\0\r\n]*")
+
+
+class _Unreadable(Exception):
+    """What came is no answer, or not all of one."""
 
 
 class Connections:
@@ -39,77 +50,81 @@ class Connections:
     """
 
     def __init__(self, origin: str, context: ssl.SSLContext | None, most: int) -> None:
+        parts = urlsplit(origin)
+        usual = _PORTS[parts.scheme]
         self._origin: Final = origin
-        self._context: Final = context
+        self._host: Final = parts.hostname or ""
+        self._port: Final = parts.port or usual
+        self._authority: Final = parts.netloc.removesuffix(f":{usual}")
+        self._context: Final = context if parts.scheme == "https" else None
         self._most: Final = most
-        self._idle: Final[list[HTTPConnection]] = []
+        self._idle: Final[list[socket.socket]] = []
         # Who forgets to close a client leaves no open sockets behind.
         weakref.finalize(self, _close, self._idle)
 
     def exchange(self, effect: Send) -> Response:
         """Send a request and read its answer, as :class:`~locum.client.effects.Send` says."""
         deadline = None if effect.total is None else time.monotonic() + effect.total
-        connection = self._kept()
-        if connection is None:
-            connection = self._opened(_Clock(effect.connect, deadline))
         try:
-            response, clean = _exchange(connection, effect, _Clock(effect.read, deadline))
+            message = _message(effect.request, self._authority)
+        except ValueError:
+            # Its text may quote a header.
+            raise ConnectionFailure(f"{self._origin}: the request cannot be written down") from None
+        connection = self._kept() or self._opened(_Clock(effect.connect, deadline))
+        try:
+            answer = _exchange(connection, message, effect, _Clock(effect.read, deadline))
         except BaseException as error:
             connection.close()
-            if isinstance(error, TimeoutError):
-                raise TimedOut(f"{self._origin}: no answer in time") from error
-            if isinstance(error, ssl.SSLError):
-                raise tls_failure(self._origin, error) from error
-            if isinstance(error, HTTPException | OSError):
-                raise ConnectionFailure(f"{self._origin}: {type(error).__name__}") from error
-            if isinstance(error, ValueError):
-                # Its text may quote a header.
-                raise ConnectionFailure(f"{self._origin}: the request cannot be written down") from None
+            if isinstance(error, OSError | _Unreadable):
+                raise self._failure(error, "no answer in time", "") from error
             raise
-        if clean and connection.sock is not None and len(self._idle) < self._most:
+        if answer.reusable and len(self._idle) < self._most:
             self._idle.append(connection)
         else:
             connection.close()
-        return response
+        return answer.response()
 
     def close(self) -> None:
         """Close what nobody uses; what is in use is closed by who uses it, or kept as if it were new."""
         _close(self._idle)
 
-    def _kept(self) -> HTTPConnection | None:
+    def _kept(self) -> socket.socket | None:
         """A connection on which the server has said nothing since, not even that it is gone."""
         while self._idle:
             with contextlib.suppress(IndexError):
                 connection = self._idle.pop()
-                if _quiet(connection.sock):
+                if _quiet(connection):
                     return connection
                 connection.close()
         return None
 
-    def _opened(self, clock: _Clock) -> HTTPConnection:
-        parts = urlsplit(self._origin)
-        host, secure = parts.hostname or "", parts.scheme == "https"
-        if secure:
-            connection: HTTPConnection = HTTPSConnection(host, parts.port, context=self._context)
-        else:
-            connection = HTTPConnection(host, parts.port)
-        # What is closed stays closed: nothing connects by itself, beside the clock.
-        connection.auto_open = 0
+    def _opened(self, clock: _Clock) -> socket.socket:
+        connection: socket.socket | None = None
         try:
-            connection.sock = _reached(host, connection.port, clock)
-            if self._context is not None and secure:
-                connection.sock.settimeout(clock.left())
-                connection.sock = self._context.wrap_socket(connection.sock, server_hostname=host)
+            connection = _reached(self._host, self._port, clock)
+            if self._context is not None:
+                connection.settimeout(clock.left())
+                connection = self._context.wrap_socket(connection, server_hostname=self._host)
         except BaseException as error:
-            connection.close()
-            if isinstance(error, TimeoutError):
-                raise TimedOut(f"{self._origin}: no connection in time") from error
-            if isinstance(error, ssl.SSLError):
-                raise tls_failure(self._origin, error) from error
-            if isinstance(error, OSError | HTTPException | UnicodeError):
-                raise ConnectionFailure(f"{self._origin}: no connection: {type(error).__name__}") from error
+            if connection is not None:
+                connection.close()
+            if isinstance(error, OSError | ValueError):
+                raise self._failure(error, "no connection in time", "no connection: ") from error
             raise
         return connection
+
+    def _failure(self, error: Exception, late: str, what: str) -> ClientFailure:
+        if isinstance(error, TimeoutError):
+            return TimedOut(f"{self._origin}: {late}")
+        if self._context is not None:
+            import ssl
+
+            if isinstance(error, ssl.SSLError):
+                from locum.client.tls import tls_failure
+
+                return tls_failure(self._origin, error)
+        reason = str(error) if isinstance(error, _Unreadable) else type(error).__name__
+        return ConnectionFailure(f"{self._origin}: {what}{reason}")
 
 
 def _reached(host: str, port: int, clock: _Clock) -> socket.socket:
@@ -135,53 +150,53 @@ def _reached(host: str, port: int, clock: _Clock) -> socket.socket:
     raise failure
 
 
-def _close(idle: list[HTTPConnection]) -> None:
+def _close(idle: list[socket.socket]) -> None:
     while idle:
         with contextlib.suppress(IndexError):
             idle.pop().close()
 
 
-def _exchange(connection: HTTPConnection, effect: Send, clock: _Clock) -> tuple[Response, bool]:
-    """The answer, and whether the connection is good for another request: nothing is left over of this one."""
-    request, clean = effect.request, True
-    connection.sock.settimeout(clock.left())
+def _message(request: Request, authority: str) -> bytes:
+    """A request as it travels (RFC 9112 sections 3 and 5); ValueError where something in it cannot."""
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    lines = request.lines if "host" in request.lines else {"host": authority, **request.lines}
+    if (request.body or request.method in _BODIED) and "content-length" not in lines:
+        lines = {**lines, "content-length": str(len(request.body))}
+    if not all(map(_WORD.fullmatch, (request.method, target, *lines))) or any(":" in name for name in lines):
+        raise ValueError("a method, target or name of a header with what none can have")
+    if not all(map(_VALUE.fullmatch, lines.values())):
+        raise ValueError("a header of several lines")
+    head = "".join([f"{name}: {value}\r\n" for name, value in lines.items()])
+    return f"{request.method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + request.body
+
+
+def _exchange(connection: socket.socket, message: bytes, effect: Send, clock: _Clock) -> _Answer:
+    """The whole answer to a message."""
+    answer = _Answer(headed=effect.request.method == "HEAD")
+    parser = answer.parser
+    left = 2 * effect.most + _AROUND
+    connection.settimeout(clock.left())
     try:
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        connection.putrequest(request.method, target, skip_host="host" in request.lines, skip_accept_encoding=True)
-        for name, value in request.lines.items():
-            connection.putheader(name, value)
-        if (request.body or request.method in _BODIED) and "content-length" not in request.lines:
-            connection.putheader("content-length", str(len(request.body)))
-        connection.endheaders(request.body or None)
+        connection.sendall(message)
     except BrokenPipeError:
         # A server that refuses a request before it has read it may have closed its end: the answer says more.
-        clean = False
-    connection.response_class = partial(_Answer, clock, effect)  # type: ignore[assignment]
-    try:
-        answer = connection.getresponse()
-    except ValueError:
-        raise HTTPException("the head of the answer cannot be read") from None
-    assert isinstance(answer, _Answer)
-    try:
-        body = _body(answer, effect)
-        headers = tuple([(name.lower(), value) for name, value in answer.headers.items()])
-        return Response(answer.status, headers, body), clean and not answer.surplus
-    except ValueError:
-        raise HTTPException("the body of the answer cannot be read") from None
-    finally:
-        answer.close()
-
-
-def _body(answer: HTTPResponse, effect: Send) -> bytes:
-    chunks, size = [], 0
-    while chunk := answer.read(_CHUNK):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > effect.most:
+        answer.surplus = True
+    while not answer.complete:
+        connection.settimeout(clock.left())
+        data = connection.recv(_CHUNK)
+        left -= len(data)
+        if left < 0:
+            raise AnswerTooLarge(f"{effect.origin}: more comes than an answer of {effect.most} bytes")
+        if not data:
+            answer.end()
+            break
+        try:
+            parser.feed_data(data)
+        except HttpParserError as error:
+            answer.end_unread(error)
+        if len(answer.body) > effect.most:
             raise AnswerTooLarge(f"{effect.origin}: the answer has more than {effect.most} bytes")
-    if answer.length:
-        raise HTTPException("the answer was cut off")
-    return b"".join(chunks)
+    return answer
 
 
 class _Clock:
@@ -201,92 +216,81 @@ class _Clock:
         return min(left, self._read)
 
 
-class _Answer(HTTPResponse):
-    """An answer whose head and body have to come in time, however slowly they drip."""
+class _Answer:
+    """What comes over a connection, in the parser's words; ``headed`` answers have no body, whatever they say.
 
-    def __init__(self, clock: _Clock, effect: Send, connection: socket.socket, **arguments: Any) -> None:
-        self._source = _Timed(connection, clock, effect)
-        super().__init__(self._source, **arguments)  # type: ignore[arg-type]
+    ``surplus`` is whether more came than the answer: what that is, nobody has asked for.
+    """
+
+    def __init__(self, *, headed: bool) -> None:
+        self.parser: Final = HttpResponseParser(self)
+        self.body: Final = bytearray()
+        self.complete = self.surplus = False
+        self._headed: Final = headed
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self._kept = False
 
     @property
-    def surplus(self) -> bool:
-        """Whether more came than the answer, by its end: what that is, nobody has asked for."""
-        return self._source.surplus
+    def reusable(self) -> bool:
+        """Whether the connection is good for another request: nothing is left over of this one."""
+        return self._kept and not self.surplus
 
-    def begin(self) -> None:
-        super().begin()
-        # An interim answer is not the answer (RFC 9110 section 15.2); http.client passes over 100 alone.
-        while 100 <= self.status < 200:
-            if self.status == 101:
-                raise HTTPException("the server changes the protocol, which nobody has asked for")
-            self.headers = self.msg = None  # type: ignore[assignment]
-            super().begin()
+    def response(self) -> Response:
+        """The answer as a value."""
+        return Response(self._status, tuple(self._headers), bytes(self.body))
 
+    def end(self) -> None:
+        """Nothing more comes; _Unreadable where something is missing."""
+        names = {name for name, _ in self._headers}
+        if not self._status:
+            raise _Unreadable("the connection was closed without an answer")
+        if {"content-length", "transfer-encoding"} & names:
+            raise _Unreadable("the answer was cut off")
 
-class _Timed(RawIOBase):
-    """What comes over a connection; all that HTTPResponse asks of a socket is a file to read from."""
+    def end_unread(self, error: Exception) -> None:
+        """What came cannot be read: beyond the answer it may be anything; else _Unreadable."""
+        if not self.complete:
+            raise _Unreadable(f"the answer cannot be read: {type(error).__name__}") from None
+        self.surplus = True
 
-    def __init__(self, connection: socket.socket, clock: _Clock, effect: Send) -> None:
-        self.over = self.surplus = False
-        self._connection = connection
-        self._clock = clock
-        self._effect = effect
-        self._left = 2 * effect.most + _AROUND
-        self._file = connection.makefile("rb", buffering=0)
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.surplus = True
 
-    def makefile(self, mode: str) -> Any:
-        return _Reader(self, _CHUNK)
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What follows a body as a trailer is none of the head.
+        if not self._status:
+            self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")))
 
-    def readable(self) -> bool:
-        return True
+    def on_headers_complete(self) -> None:
+        if self.complete:
+            return
+        self._status = self.parser.get_status_code()
+        if self._headed and self._status >= 200:
+            self.complete = self.surplus = True
 
-    def readinto(self, buffer: Any) -> int | None:
-        if self.over:
-            return 0
-        self._connection.settimeout(self._clock.left())
-        count = self._file.readinto(buffer)
-        self._left -= count or 0
-        if self._left < 0:
-            raise AnswerTooLarge(f"{self._effect.origin}: more comes than an answer of {self._effect.most} bytes")
-        return count
+    def on_body(self, data: bytes) -> None:
+        if not self.complete:
+            self.body.extend(data)
 
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-class _Reader(BufferedReader):
-    """Reads ahead, and says at its end whether that went beyond the answer."""
-
-    raw: _Timed
-
-    def close(self) -> None:
-        if not self.closed:
-            self.raw.over = True
-            self.raw.surplus = bool(self.peek())
-        super().close()
+    def on_message_complete(self) -> None:
+        if self.complete:
+            return
+        if 100 <= self._status < 200:
+            # An interim answer is not the answer (RFC 9110 section 15.2).
+            self._status, self._headers = 0, []
+            return
+        self.complete, self._kept = True, self.parser.should_keep_alive()
 
 
 _Selector: Final[type[selectors.BaseSelector]] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 def _quiet(connection: socket.socket) -> bool:
-    if isinstance(connection, ssl.SSLSocket) and connection.pending():
+    pending = getattr(connection, "pending", None)  # only TLS has it
+    if pending is not None and pending():
         return False
     with _Selector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         return not selector.select(0)
-
-
-def tls_failure(origin: str, error: BaseException) -> ConnectionFailure:
-    """What is told of a handshake that failed, and of what urllib3 makes of one."""
-    cause: BaseException | None = error
-    for _ in range(8):
-        if cause is None or isinstance(cause, ssl.SSLCertVerificationError):
-            break
-        cause = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else cause.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return CertificateFailure(f"{origin}: the certificate is not trusted: {cause.verify_message}")
-    reason = getattr(error, "reason", None)
-    shown = f" ({reason})" if isinstance(reason, str) else ""
-    return ConnectionFailure(f"{origin}: TLS failed: {type(error).__name__}{shown}")

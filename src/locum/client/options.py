@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypedDict, TypeVar, cast
 
 import msgspec
 
@@ -24,6 +23,9 @@ from locum.client.middleware import Middleware
 from locum.client.proxies import Proxies, environment_proxies, given_proxies
 from locum.client.retry import MODES, Mode, RetryMode
 from locum.secret import Secret
+
+if TYPE_CHECKING:
+    import logging
 
 __all__ = ["SETTINGS", "CallOptions", "ClientOptions", "Keys", "Setting", "Settings", "configure", "seconds"]
 

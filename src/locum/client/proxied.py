@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from locum.client.connections import tls_failure
 from locum.client.effects import Send
 from locum.client.failures import AnswerTooLarge, ConnectionFailure, TimedOut
+from locum.client.tls import tls_failure
 from locum.http import Response
 
 __all__ = ["Proxied"]

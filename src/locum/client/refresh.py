@@ -12,20 +12,22 @@ all for the same attempt.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
-from concurrent.futures import Future
 from enum import Enum
 from math import inf
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from locum.client import log
 from locum.client.credentials.base import Credentials, Provider
 from locum.client.effects import Flow, Now, Random, Spawn, Wait
 from locum.client.failures import CredentialsFailure
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["JITTER", "LONGEST_PAUSE", "WINDOW", "Refreshing", "State", "Turn"]
 
@@ -40,8 +42,6 @@ LONGEST_PAUSE: Final = 60.0
 
 _LONGEST_REFUSAL: Final = 30.0
 """Seconds for which callers get the last failure at most, once there is nothing to use."""
-
-_log = logging.getLogger("locum.client")
 
 
 class Turn(Enum):
@@ -117,6 +117,24 @@ class _Abandoned(Exception):
     """Who was fetching was stopped from outside; somebody else has to."""
 
 
+class _Flight:
+    """An attempt that is under way; ``ended`` is for those who wait for it, and made for the first of them."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended: Future[None] | None = None
+
+    def awaited(self) -> Future[None]:
+        """What they wait for; to be asked for by one thread at a time."""
+        if self.ended is None:
+            from concurrent.futures import Future
+
+            self.ended = Future()
+            self.ended.set_running_or_notify_cancel()
+        return self.ended
+
+
 class Refreshing:
     """A provider whose credentials are fetched once, kept, and renewed in time; share one among threads and tasks.
 
@@ -127,7 +145,7 @@ class Refreshing:
         self._provider: Final = provider
         self._state = State()
         self._lock = threading.Lock()
-        self._flight: Future[None] | None = None
+        self._flight: _Flight | None = None
         self._forked = False
         _living.add(self)
 
@@ -168,8 +186,9 @@ class Refreshing:
             if mine:
                 yield from self._fetch(flight)
                 continue
+            assert flight.ended is not None
             try:
-                yield from Wait(flight)
+                yield from Wait(flight.ended)
             except _Abandoned:
                 continue
 
@@ -178,37 +197,37 @@ class Refreshing:
         with self._lock:
             self._state = State()
 
-    def _board(self, seen: State) -> tuple[Future[None] | None, bool]:
+    def _board(self, seen: State) -> tuple[_Flight | None, bool]:
         """The attempt that is under way or, where there is none, a new one that is the caller's own.
 
         No attempt at all where one has ended since the caller looked.
         """
         with self._lock:
             if self._flight is not None:
+                self._flight.awaited()
                 return self._flight, False
             if self._state is not seen:
                 return None, False
-            self._flight = Future()
-            self._flight.set_running_or_notify_cancel()
+            self._flight = _Flight()
             return self._flight, True
 
-    def _behind(self, flight: Future[None]) -> Flow[None]:
+    def _behind(self, flight: _Flight) -> Flow[None]:
         try:
             yield from Spawn(self._quietly(flight))
         except Exception as error:
-            _log.warning("credentials are not renewed: %s", error)
+            log.warning("credentials are not renewed: %s", error)
             self._land(flight, error)
         except BaseException:
             self._land(flight, _Abandoned())
             raise
 
-    def _quietly(self, flight: Future[None]) -> Flow[None]:
+    def _quietly(self, flight: _Flight) -> Flow[None]:
         try:
             yield from self._fetch(flight)
         except Exception as error:
-            _log.warning("credentials could not be renewed; the old ones stay in use until they expire: %s", error)
+            log.warning("credentials could not be renewed; the old ones stay in use until they expire: %s", error)
 
-    def _fetch(self, flight: Future[None]) -> Flow[None]:
+    def _fetch(self, flight: _Flight) -> Flow[None]:
         """One attempt; whoever waits for it learns how it ended, however that is."""
         outcome: Exception | None = _Abandoned()
         try:
@@ -226,21 +245,22 @@ class Refreshing:
         finally:
             self._land(flight, outcome)
 
-    def _keep(self, flight: Future[None], state: State) -> None:
+    def _keep(self, flight: _Flight, state: State) -> None:
         with self._lock:
             if self._flight is flight:
                 self._state = state
 
-    def _land(self, flight: Future[None], outcome: Exception | None) -> None:
+    def _land(self, flight: _Flight, outcome: Exception | None) -> None:
         with self._lock:
             if self._flight is flight:
                 self._flight = None
-        if flight.done():
+            ended = flight.ended
+        if ended is None or ended.done():
             return
         if outcome is None:
-            flight.set_result(None)
+            ended.set_result(None)
         else:
-            flight.set_exception(outcome)
+            ended.set_exception(outcome)
 
     def _settle(self) -> Flow[None]:
         chance = yield from Random()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import random
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from locum.client import log
 from locum.client.effects import (
     Effect,
     Flow,
@@ -25,30 +24,23 @@ from locum.client.effects import (
     Spawn,
     Wait,
 )
-from locum.client.failures import (
-    ConfigurationFailure,
-    CredentialsFailure,
-    RunFailed,
-    TimedOut,
-)
+from locum.client.failures import CredentialsFailure, RunFailed, TimedOut
 from locum.client.proxies import Proxies
 from locum.http import Response
 
 if TYPE_CHECKING:
-    import ssl
     import subprocess
 
     from locum.client.connections import Connections
     from locum.client.proxied import Proxied
 
-__all__ = ["Blocking", "ask", "read_file", "run_program", "tls_context"]
+__all__ = ["Blocking", "ask", "read_file", "run_program"]
 
 Result = TypeVar("Result")
 
 _CHUNK: Final = 1 << 16
 _ERRORS: Final = 4000
 _MAX_POOLS: Final = 16
-_log: Final = logging.getLogger("locum.client")
 
 
 class Blocking:
@@ -115,7 +107,11 @@ class Blocking:
 
     def _make_pool(self, origin: str, proxy: str | None) -> Connections | Proxied:
         secure = origin.startswith("https:") or (proxy or "").startswith("https:")
-        context = tls_context(self._ca_bundle) if secure else None
+        context = None
+        if secure:
+            from locum.client.tls import tls_context
+
+            context = tls_context(self._ca_bundle)
         if proxy is not None:
             from locum.client.proxied import Proxied
 
@@ -131,7 +127,7 @@ class Blocking:
         try:
             self.run(flow)
         except Exception as error:
-            _log.warning("what ran behind a call failed: %s", error)
+            log.warning("what ran behind a call failed: %s", error)
 
     def _wait(self, effect: Wait) -> Any:
         from concurrent.futures import wait
@@ -146,7 +142,7 @@ _PERFORM: Final[dict[type, Callable[[Blocking, Any], Any]]] = {
     Sleep: lambda _, effect: time.sleep(effect.seconds),
     Now: lambda _, effect: time.time(),
     Monotonic: lambda _, effect: time.monotonic(),
-    Random: lambda _, effect: random.random(),  # noqa: S311 - jitter and request ids
+    Random: lambda _, effect: int.from_bytes(os.urandom(6)) / 2**48,
     Run: lambda _, effect: run_program(effect),
     Prompt: lambda blocking, effect: blocking._prompt(effect.text),
     ReadFile: lambda _, effect: read_file(effect),
@@ -154,22 +150,6 @@ _PERFORM: Final[dict[type, Callable[[Blocking, Any], Any]]] = {
     Spawn: Blocking._spawn,
 }
 """Effect → how it is performed."""
-
-
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer with the system's trusted certificates, or those of a file.
-
-    ConfigurationFailure where the file cannot be used.
-    """
-    import ssl
-
-    try:
-        context = ssl.create_default_context(cafile=ca_bundle)
-    except OSError as error:
-        raise ConfigurationFailure(f"ca_bundle: {ca_bundle}: no certificates can be read from it: {error}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def ask(text: str) -> str:
