@@ -153,6 +153,19 @@ def test_a_policy_with_all_of_its_versions(world: World) -> None:
     ]
 
 
+def test_no_policy_shows_its_description(world: World) -> None:
+    """The model allows for one, but AWS answers without it even for a policy of its own that has one."""
+    described = policies.CreatePolicyCommand(policy_name="described", policy_document=TEXT, description="what for")
+    world.call(world.root, described)
+    shown = [each for kind in KINDS[-2:] for each in details(world, kind).policies or ()]
+    assert len(shown) == 1 + len(AWS_POLICIES)
+    assert {each.description for each in shown} == {None}
+    for each in shown:
+        found = world.call(world.root, policies.GetPolicyCommand(policy_arn=each.arn or "")).policy
+        assert found is not None
+        assert found.description
+
+
 @pytest.mark.facts("IAM-ACC-004")
 def test_who_has_nothing_has_empty_lists_but_for_a_users_inline_policies(world: World) -> None:
     world.call(world.root, users.CreateUserCommand(user_name="alice"))

@@ -220,6 +220,7 @@ def _role(call: Call[Any], role: Role) -> api.RoleDetail:
 
 
 def _policy(call: Call[Any], policy: ManagedPolicy) -> api.ManagedPolicyDetail:
+    """A policy as ListPolicies shows it, without the description that the model allows for, and its versions."""
     shown = policy_shown(call, policy)
     return api.ManagedPolicyDetail(
         policy_name=shown.policy_name,
@@ -230,7 +231,6 @@ def _policy(call: Call[Any], policy: ManagedPolicy) -> api.ManagedPolicyDetail:
         attachment_count=shown.attachment_count,
         permissions_boundary_usage_count=shown.permissions_boundary_usage_count,
         is_attachable=shown.is_attachable,
-        description=policy.description,
         create_date=shown.create_date,
         update_date=shown.update_date,
         policy_version_list=tuple(
