@@ -1,4 +1,4 @@
-"""The floor: the HTTP stack of ``locum serve``, option for option, and an application that only answers.
+"""The floor: uvicorn with the options of ``locum serve``, its own protocol class, and an application that only answers.
 
 ``python -m benchmarks.floor PORT`` reads each form to its end and sends the same bytes, an AssumeRole answer's size.
 With the name of a file it verifies what bearers show besides, by the libraries alone: that a verification costs more in

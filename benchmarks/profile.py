@@ -83,7 +83,7 @@ class InProcess:
 
     def run(self, requests: list[bytes], count: int) -> float:
         """Answer ``count`` requests one after the other; CPU µs for each.  RuntimeError where any is refused."""
-        read = [_scope(each) for each in requests]
+        read = [_incoming(each) for each in requests]
         self._statuses.clear()
         begun = time.process_time()
         self._loop.run_until_complete(self._answer(read, count))
@@ -92,45 +92,28 @@ class InProcess:
             raise RuntimeError(f"refused: {dict(self._statuses)}")
         return used * 1e6 / count
 
-    async def _answer(self, requests: list[tuple[dict[str, Any], bytes]], count: int) -> None:
-        app, statuses = self._app, self._statuses
+    async def _answer(self, requests: list[Any], count: int) -> None:
+        from locum.http import Response
 
-        async def send(message: dict[str, Any]) -> None:
-            if "status" in message:
-                statuses[message["status"]] += 1
-
+        begin, statuses = self._app.begin, self._statuses
         for number in range(count):
-            scope, body = requests[number % len(requests)]
-
-            async def receive(body: bytes = body) -> dict[str, Any]:
-                return {"type": "http.request", "body": body, "more_body": False}
-
-            await app(dict(scope), receive, send)
+            answer = begin(requests[number % len(requests)])
+            if not isinstance(answer, Response):
+                answer = await answer
+            statuses[answer.status] += 1
 
 
-def _scope(request: bytes) -> tuple[dict[str, Any], bytes]:
-    """The ASGI scope and the body of a request as it would travel."""
+def _incoming(request: bytes) -> Any:
+    """A request as the server's protocol hands it over."""
+    from locum.server.app import Incoming
+
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     method, target, _ = first.split(b" ")
     path, _, query = target.partition(b"?")
-    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": method.decode(),
-        "scheme": "http",
-        "path": path.decode(),
-        "raw_path": path,
-        "query_string": query,
-        "root_path": "",
-        "headers": headers,
-        "client": ("127.0.0.1", 40_000),
-        "server": ("127.0.0.1", 80),
-        "state": {},
-    }
-    return scope, body
+    split = (line.decode().partition(":") for line in lines)
+    headers = tuple([(name.lower(), value.strip()) for name, _, value in split])
+    return Incoming(method.decode(), path, query, headers, len(head), body, "127.0.0.1", False)
 
 
 @contextmanager

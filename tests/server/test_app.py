@@ -151,7 +151,7 @@ def test_headers_are_bounded_in_number(edge: Edge) -> None:
 
 
 def test_headers_are_bounded_in_size(edge: Edge) -> None:
-    room = 32_768 - len(f"host\0{HOST}\0x\0")
+    room = 32_768 - len(f"host{HOST}x")
     assert edge.get("/health/live", headers=(("host", HOST), ("x", "a" * room))).status == 200
     answer = edge.get("/health/live", headers=(("host", HOST), ("x", "a" * (room + 1))))
     assert (answer.status, answer.text) == (400, "too large headers\n")

@@ -14,9 +14,9 @@ import ipaddress
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import locum.server.delegation
 import locum.server.diagnosis
@@ -70,7 +70,7 @@ from locum.server.throttle import Throttle
 from locum.store.facts import Miss, View
 from locum.wire.form import check_target
 
-__all__ = ["Application", "create_app"]
+__all__ = ["Application", "Incoming", "create_app"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -91,6 +91,19 @@ _ACS_PAGE: Final = (
 _GLOBAL_REGION: Final = "us-east-1"
 """Where IAM and the global STS endpoint sign, whatever the region of the client (STS-SIG-002, IAM-GEN-001)."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class Incoming(NamedTuple):
+    """A request as a server read it: the two parts of its target as bytes, its header lines, and how long these are."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Headers
+    head: int
+    body: bytes
+    peer: str
+    secure: bool
 
 
 class _TooLarge(Exception):
@@ -170,34 +183,75 @@ class Application:
             raise ValueError(f"this application does not speak {kind}")
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        request_id = new_uuid()
         try:
-            body = await _body(receive, self._settings.max_body)
+            body = await _body(receive, self.max_body)
         except _TooLarge:
-            await _respond(send, _plain(413, f"the body is larger than {self._settings.max_body} bytes"))
+            await _respond(send, self.too_large())
             return
         except _Gone:
             return
         try:
-            request = self._request(scope, body)
+            headers = _headers(scope["headers"])
         except ValueError as problem:
             await _respond(send, _plain(400, str(problem)))
             return
+        client = scope.get("client")
+        path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+        answer = self.begin(
+            Incoming(
+                scope["method"],
+                path.partition(b"?")[0],
+                scope["query_string"],
+                headers,
+                sum([len(name) + len(value) for name, value in headers]),
+                body,
+                client[0] if client else "",
+                scope.get("scheme") == "https",
+            )
+        )
+        await _respond(send, answer if isinstance(answer, Response) else await answer)
+
+    @property
+    def max_body(self) -> int:
+        """Bytes of a body that are read."""
+        return self._settings.max_body
+
+    def too_large(self) -> Response:
+        """The answer to a request with a larger one."""
+        return _plain(413, f"the body is larger than {self.max_body} bytes")
+
+    def begin(self, incoming: Incoming) -> Response | Coroutine[Any, Any, Response]:
+        """The answer to a request, or what has to be awaited for it."""
+        started = time.perf_counter()
+        request_id = new_uuid()
+        try:
+            request = self._request(incoming)
+        except ValueError as problem:
+            return _plain(400, str(problem))
         if request.path != "/":
-            await _respond(send, await self._aside(request))
-            return
+            return self._aside(request)
         now = self._clock()
         token = logs.request_id.set(request_id)
         try:
-            try:
-                answered = self._pipeline.answer(request, request_id, now, wait=False)
-            except (Miss, KeysNeeded) as need:
-                answered = await self._later(need, request, request_id, now)
+            answered = self._pipeline.answer(request, request_id, now, wait=False)
+        except (Miss, KeysNeeded) as need:
+            return self._finish(need, request, request_id, now, started)
         finally:
             logs.request_id.reset(token)
+        return self._metered(answered, started)
+
+    async def _finish(
+        self, need: Miss | KeysNeeded, request: Request, request_id: str, now: float, started: float
+    ) -> Response:
+        token = logs.request_id.set(request_id)
+        try:
+            return self._metered(await self._later(need, request, request_id, now), started)
+        finally:
+            logs.request_id.reset(token)
+
+    def _metered(self, answered: Answered, started: float) -> Response:
         self._metrics.record(answered.service, answered.operation, answered.outcome, time.perf_counter() - started)
-        await _respond(send, answered.response)
+        return answered.response
 
     async def _later(self, need: Miss | KeysNeeded, request: Request, request_id: str, now: float) -> Answered:
         """The answer to a request that could not be answered at once, when what it needs is there."""
@@ -224,23 +278,23 @@ class Application:
         finally:
             logs.request_id.reset(token)
 
-    def _request(self, scope: Scope, body: bytes) -> Request:
+    def _request(self, incoming: Incoming) -> Request:
         """The request as everything else reads it; ValueError for what no honest client sends."""
-        headers = _headers(scope["headers"])
-        client = scope.get("client")
-        peer = client[0] if client else ""
+        headers, peer, secure = incoming.headers, incoming.peer, incoming.secure
+        if len(headers) > _MAXIMUM_HEADERS:
+            raise ValueError("too many headers")
+        if incoming.head > _MAXIMUM_HEADER_BYTES:
+            raise ValueError("too large headers")
         if peer[:7] == "::ffff:":
             peer = str(_unmapped(ipaddress.ip_address(peer)))
-        secure = scope.get("scheme") == "https"
         if self._proxies and peer:
             peer, secure = self._forwarded(peer, secure, headers)
-        path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
         request = Request(
-            scope["method"],
-            path.partition(b"?")[0].decode("latin-1"),
-            scope["query_string"].decode("latin-1"),
+            incoming.method,
+            incoming.path.decode("latin-1"),
+            incoming.query.decode("latin-1"),
             headers,
-            body,
+            incoming.body,
             peer,
             secure,
         )
@@ -437,21 +491,10 @@ def _live() -> Response:
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
-    """Header lines as text, values without the blanks around them; ValueError beyond the bounds.
-
-    All of them are decoded in one go: most requests have a dozen, and each is read in every request.
-    """
-    if len(raw) > _MAXIMUM_HEADERS:
-        raise ValueError("too many headers")
-    text = b"\0".join([part for line in raw for part in line]).decode("latin-1")
-    if len(text) > _MAXIMUM_HEADER_BYTES:
-        raise ValueError("too large headers")
-    parts = text.split("\0")
-    if len(parts) != 2 * len(raw) and raw:
+    """Header lines as text, values without the blanks around them; ValueError for what no line can hold."""
+    if any(b"\0" in name or b"\0" in value for name, value in raw):
         raise ValueError("a header with a NUL in it")
-    if " \0" in text or "\0 " in text or "\t" in text or text.endswith(" "):
-        parts = [part.strip(" \t") for part in parts]
-    return tuple(zip(parts[::2], parts[1::2], strict=False))
+    return tuple([(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in raw])
 
 
 async def _respond(send: Send, response: Response) -> None:

@@ -25,8 +25,9 @@ from typing import Any, Final
 
 import uvicorn
 
+from locum.server.app import Application
 from locum.server.config import Settings
-from locum.server.protocol import BoundedProtocol
+from locum.server.protocol import Protocol
 
 __all__ = ["Supervisor", "Worker", "stopping_signals"]
 
@@ -58,7 +59,7 @@ class Worker(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http=BoundedProtocol,
+                http=Protocol if isinstance(app, Application) else "httptools",
                 ws="none",
                 interface="asgi3",
                 lifespan="on",
