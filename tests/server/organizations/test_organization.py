@@ -65,10 +65,14 @@ def test_an_organization_for_billing_has_no_policies_and_no_services(world: Worl
     org = Org(world, feature_set="CONSOLIDATED_BILLING")
     assert org.shown.feature_set == "CONSOLIDATED_BILLING"
     assert org.shown.available_policy_types == ()
-    reason = org.refused(
-        organization.EnableAWSServiceAccessCommand(service_principal=IAM), ConstraintViolationException
-    )
-    assert reason == "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
+    for command in (
+        organization.EnableAWSServiceAccessCommand(service_principal=IAM),
+        organization.ListAWSServiceAccessForOrganizationCommand(),
+    ):
+        reason = org.refused(command, ConstraintViolationException)
+        assert reason == "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
+        with pytest.raises(ConstraintViolationException, match="does not have all features enabled"):
+            org.call(command)
 
 
 def test_the_management_accounts_address_is_shown_where_there_is_one(world: World) -> None:
@@ -163,10 +167,13 @@ def test_a_delegated_administrator_is_registered_once_and_only_a_member(org: Org
     reason = org.refused(register(closed), ConstraintViolationException)
     assert reason == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
 
-    def drop(id: str) -> organization.DeregisterDelegatedAdministratorCommand:
-        return organization.DeregisterDelegatedAdministratorCommand(account_id=id, service_principal=IAM)
+    def drop(id: str, service: str = IAM) -> organization.DeregisterDelegatedAdministratorCommand:
+        return organization.DeregisterDelegatedAdministratorCommand(account_id=id, service_principal=service)
 
     org.refused(drop(OTHER), AccountNotFoundException)
+    reason = org.refused(drop(ACCOUNT), ConstraintViolationException)
+    assert reason == "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"
+    assert org.refused(drop(account, SSO), InvalidInputException) == "UNRECOGNIZED_SERVICE_PRINCIPAL"
     org.call(drop(account))
     org.refused(drop(account), AccountNotRegisteredException)
     assert org.call(organization.ListDelegatedAdministratorsCommand()).delegated_administrators == ()
@@ -191,7 +198,8 @@ def test_delegated_administrators_are_listed_by_service_and_by_account(org: Org)
     assert administrators(SSO) == [(first, now - 60)]
     command = organization.ListDelegatedServicesForAccountCommand(account_id=first)
     assert [each.service_principal for each in org.call(command).delegated_services] == [IAM, SSO]
-    org.refused(organization.ListDelegatedServicesForAccountCommand(account_id=ACCOUNT), AccountNotRegisteredException)
+    for id, kind in ((ACCOUNT, AccountNotRegisteredException), (OTHER, AWSOrganizationsNotInUseException)):
+        org.refused(organization.ListDelegatedServicesForAccountCommand(account_id=id), kind)
 
 
 @pytest.mark.facts("ORG-022", "ORG-024")

@@ -142,10 +142,12 @@ def test_an_account_moves_from_the_parent_that_it_has(org: Org) -> None:
         return accounts.MoveAccountCommand(account_id=id, source_parent_id=source, destination_parent_id=destination)
 
     org.refused(move(OTHER, org.top, unit), AccountNotFoundException)
-    org.refused(move(account, unit, other), SourceParentNotFoundException)
+    org.refused(move(account, "ou-zzzz-zzzzzzzz", unit), SourceParentNotFoundException)
+    org.refused(move(account, unit, other), AccountNotFoundException)
     org.refused(move(account, org.top, "ou-zzzz-zzzzzzzz"), DestinationParentNotFoundException)
     org.refused(move(account, org.top, org.top), DuplicateAccountException)
     org.call(move(account, org.top, unit))
+    org.refused(move(account, org.top, unit), AccountNotFoundException)
     shown = org.call(accounts.DescribeAccountCommand(account_id=account)).account
     assert shown.paths == (f"{org.id}/{org.top}/{unit}/{account}/",)
     facts = org.facts(account)
@@ -218,6 +220,8 @@ def test_who_cannot_leave(org: Org, leaves: bool) -> None:
     who = org.root_of(id) if leaves else org.root
     reason = org.refused(command(id), ConstraintViolationException, who)
     assert reason == "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG"
+    with pytest.raises(ConstraintViolationException, match=r"without de-registering the account\.$"):
+        org.call(command(id), who)
     org.call(organization.DeregisterDelegatedAdministratorCommand(account_id=id, service_principal="iam.amazonaws.com"))
     org.call(command(id), who)
     assert org.record(id).organization is None

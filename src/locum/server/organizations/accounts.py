@@ -34,6 +34,7 @@ from locum.server.organizations.members import (
     account_in,
     find_place,
     most,
+    no_account,
     organization_managed,
     organization_of,
     organization_read,
@@ -210,12 +211,14 @@ def list_accounts_for_parent(call: Call[api.ListAccountsForParentCommand]) -> ap
 
 @handles(api.MoveAccountCommand)
 def move_account(call: Call[api.MoveAccountCommand]) -> types.Nothing:
-    """Move an account from its parent to another one (ORG-003)."""
+    """Move an account from its parent to another one (ORG-003); it is not found where it is not under the source."""
     organization = organization_managed(call)
     command = call.command
     account = account_in(call, organization.record)
-    if account.record.parent != command.source_parent_id:
+    if find_place(call.records, organization, command.source_parent_id) is None:
         raise SourceParentNotFoundException("You specified a source parent that doesn't exist.")
+    if account.record.parent != command.source_parent_id:
+        raise no_account()
     if find_place(call.records, organization, command.destination_parent_id) is None:
         raise DestinationParentNotFoundException("You specified a destination parent that doesn't exist.")
     if command.destination_parent_id == command.source_parent_id:
@@ -245,7 +248,7 @@ def _leave(call: Call[Any], organization: Organization, account: Stored[Account]
         raise MasterCannotLeaveOrganizationException("The management account cannot leave its organization.")
     if any(id in accounts for accounts in organization.delegated.values()):
         raise ConstraintViolationException(
-            "You cannot remove a delegated administrator from the organization: deregister it first.",
+            "You cannot remove a delegated administrator from the organization without de-registering the account.",
             reason="CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG",
         )
     call.records.replace(account, left(account.record))

@@ -17,12 +17,13 @@ __all__ = [
     "find_organization",
     "find_place",
     "most",
+    "no_account",
+    "not_in_use",
     "organization_managed",
     "organization_of",
     "organization_read",
 ]
 
-_NOT_IN_USE: Final = "Your account is not a member of an organization."
 _NO_PERMISSION: Final = "You don't have permissions to access this resource."
 
 Place = Account | Organization | OrgUnit
@@ -37,11 +38,16 @@ def find_organization(records: Records, account: str) -> Stored[Organization] | 
     return records.get(Organization, "", member.record.organization)
 
 
+def not_in_use() -> AWSOrganizationsNotInUseException:
+    """The error for an account that is in no organization, or not in the one that counts."""
+    return AWSOrganizationsNotInUseException("Your account is not a member of an organization.")
+
+
 def organization_of(call: Call[Any]) -> Stored[Organization]:
     """The caller's organization, whatever it is there; AWSOrganizationsNotInUseException where it is in none."""
     found = find_organization(call.records, call.account)
     if found is None:
-        raise AWSOrganizationsNotInUseException(_NOT_IN_USE)
+        raise not_in_use()
     return found
 
 
@@ -63,11 +69,16 @@ def organization_managed(call: Call[Any]) -> Stored[Organization]:
     return found
 
 
+def no_account() -> AccountNotFoundException:
+    """The error for an account that is not where the call looks for it."""
+    return AccountNotFoundException("You specified an account that doesn't exist.")
+
+
 def account_in(call: Call[Any], organization: Organization) -> Stored[Account]:
     """The account that the call names, which must be in the organization."""
     found = call.records.get(Account, "", call.command.account_id)
     if found is None or found.record.organization != organization.id:
-        raise AccountNotFoundException("You specified an account that doesn't exist.")
+        raise no_account()
     return found
 
 

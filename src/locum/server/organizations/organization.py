@@ -28,7 +28,14 @@ from locum.server.organizations.answers import (
     page,
     root_shown,
 )
-from locum.server.organizations.members import account_in, organization_managed, organization_of, organization_read
+from locum.server.organizations.members import (
+    account_in,
+    find_place,
+    not_in_use,
+    organization_managed,
+    organization_of,
+    organization_read,
+)
 from locum.server.pages import whole
 from locum.store.organizations import each_found
 from locum.store.records import Stored
@@ -123,7 +130,8 @@ def list_roots(call: Call[api.ListRootsCommand]) -> api.ListRootsResponse:
 def _with_all_features(stored: Stored[Organization]) -> Stored[Organization]:
     if stored.record.feature_set != "ALL":
         raise ConstraintViolationException(
-            "This operation needs an organization with all features enabled.",
+            "The request failed because the organization does not have all features enabled. "
+            "Please enable all features in your organization and then retry.",
             reason="ORGANIZATION_NOT_IN_ALL_FEATURES_MODE",
         )
     return stored
@@ -131,8 +139,20 @@ def _with_all_features(stored: Stored[Organization]) -> Stored[Organization]:
 
 def _check_service(service: str) -> None:
     if not service.endswith(_SERVICE):
-        raise InvalidInputException(
-            "You specified an unrecognized service principal.", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"
+        raise _unrecognized()
+
+
+def _unrecognized() -> InvalidInputException:
+    return InvalidInputException(
+        "You specified an unrecognized service principal.", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"
+    )
+
+
+def _check_member(account: str, organization: Organization) -> None:
+    if account == organization.management:
+        raise ConstraintViolationException(
+            "You cannot register master account/yourself as delegated administrator for your organization.",
+            reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
         )
 
 
@@ -181,11 +201,7 @@ def register_delegated_administrator(call: Call[api.RegisterDelegatedAdministrat
     stored = _with_all_features(organization_managed(call))
     organization, service = stored.record, call.command.service_principal
     account = account_in(call, organization).record
-    if account.id == organization.management:
-        raise ConstraintViolationException(
-            "You cannot register master account/yourself as delegated administrator for your organization.",
-            reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
-        )
+    _check_member(account.id, organization)
     if account.closed:
         raise ConstraintViolationException(
             "You cannot register a suspended account as a delegated administrator.",
@@ -216,12 +232,19 @@ def _not_registered() -> AccountNotRegisteredException:
 
 @handles(api.DeregisterDelegatedAdministratorCommand)
 def deregister_delegated_administrator(call: Call[api.DeregisterDelegatedAdministratorCommand]) -> types.Nothing:
-    """Take the administration of a service from an account, with trusted access or without (ORG-021)."""
+    """Take the administration of a service from an account, with trusted access or without (ORG-021).
+
+    An account that administers other services only is told that this one is not recognized; the management account
+    gets the words of registration.
+    """
     stored = organization_managed(call)
     organization, service = stored.record, call.command.service_principal
     account = account_in(call, organization).record
+    _check_member(account.id, organization)
     administrators = organization.delegated.get(service, {})
     if account.id not in administrators:
+        if any(account.id in accounts for accounts in organization.delegated.values()):
+            raise _unrecognized()
         raise _not_registered()
     rest = {id: since for id, since in administrators.items() if id != account.id}
     delegated = {name: accounts for name, accounts in organization.delegated.items() if name != service}
@@ -261,9 +284,14 @@ def list_delegated_administrators(
 def list_delegated_services_for_account(
     call: Call[api.ListDelegatedServicesForAccountCommand],
 ) -> api.ListDelegatedServicesForAccountResponse:
-    """The services that an account administers, by name; AccountNotRegistered where there are none."""
-    organization = _with_all_features(organization_read(call)).record
-    account = account_in(call, organization).record.id
+    """The services that an account administers, by name; AccountNotRegistered where there are none.
+
+    What is said of an account that is not in the organization is said of "your account".
+    """
+    stored, account = _with_all_features(organization_read(call)), call.command.account_id
+    organization = stored.record
+    if find_place(call.records, stored, account) is None:
+        raise not_in_use()
     since = {service: each[account] for service, each in organization.delegated.items() if account in each}
     if not since:
         raise _not_registered()
