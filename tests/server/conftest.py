@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import pytest
@@ -30,6 +30,9 @@ from locum.wire import json as aws_json
 from locum.wire.answer import decode_error, decode_response
 from locum.wire.query import encode_command, encode_form
 from locum.wire.sigv4 import Credentials, presign, sign
+
+if TYPE_CHECKING:
+    from .edge import Edge
 
 HOST = "127.0.0.1:8380"
 ACCOUNT = "111122223333"
@@ -193,3 +196,12 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield made
     made.audit.close()
     made.store.close()
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Iterator[Edge]:
+    from .edge import Edge  # which needs this module
+
+    made = Edge(tmp_path)
+    yield made
+    made.lifespan("shutdown")

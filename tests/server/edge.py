@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from locum.api import sts
 from locum.api.shapes import Command
 from locum.core.sealing import Vault
 from locum.http import Headers, Request
@@ -20,6 +21,7 @@ from locum.server.config import load_settings
 from locum.server.data import Data
 from locum.server.ring import create_ring_key
 from locum.store.memory import MemoryStore
+from locum.wire.answer import decode_error, decode_response
 from locum.wire.query import encode_command, encode_form
 from locum.wire.sigv4 import Credentials, sign
 
@@ -27,6 +29,10 @@ from .conftest import ACCOUNT, HOST, START
 
 PEER = "198.51.100.7"
 FORM = ("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+WHO = sts.GetCallerIdentityCommand()
+QUERY = "Action=GetCallerIdentity&Version=2011-06-15"
+MOST = 65_536
+"""Bytes of the largest body, where a test bounds it."""
 Message = dict[str, Any]
 
 
@@ -68,6 +74,15 @@ class Exchange:
         assert [each["type"] for each in rest] == ["http.response.body"]
         assert headers["content-length"] == str(len(rest[0]["body"]))
         return Answer(start["status"], headers, rest[0]["body"])
+
+
+def account_of(answer: Answer) -> str | None:
+    assert answer.status == 200, answer.text
+    return decode_response(answer.body, sts.GetCallerIdentityCommand).account
+
+
+def code_of(answer: Answer) -> str:
+    return decode_error(answer.status, answer.body).code
 
 
 def pieces(*parts: bytes) -> list[Message]:
