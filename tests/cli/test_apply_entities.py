@@ -348,7 +348,7 @@ def test_an_alias_comes_changes_and_goes(world: Declaring) -> None:
         ("users: {b ad: {}}", 4, "must contain only alphanumeric"),
         ("users:\n  bob:\n    path: people", 6, "must begin and end with /"),
         ("users:\n  bob:\n    groups:\n      - nobody", 7, "group with name nobody cannot be found"),
-        ("users:\n  bob:\n    tags:\n      a: b\n      aws:x: y", 8, "aws: prefixed tag"),
+        ("users:\n  bob:\n    tags:\n      a: b\n      aws:x: y", 8, "Tag keys beginning with aws:"),
         ("users:\n  bob:\n    tags:\n      a: 'b!'", 7, "regular expression"),
         ("users:\n  bob:\n    tags:\n      Team: a\n      team: b", 8, "one tag here: case"),
         (

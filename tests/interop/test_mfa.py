@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("interop-aws-cli")
 
 OWNER_ONLY: Final = 0o600
 MFA: Final = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-INVALID: Final = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+INVALID: Final = "MultiFactorAuthentication failed with invalid MFA one time pass code. "
 WHO_BY_PROFILE: Final = "import boto3; print(boto3.Session().client('sts').get_caller_identity()['Arn'])"
 
 
@@ -38,11 +38,11 @@ class Phone(NamedTuple):
     def proof(self, away: int = 0) -> dict[str, str]:
         return {"SerialNumber": self.serial, "TokenCode": self.code(away)}
 
-    def pair(self) -> dict[str, str]:
+    def pair(self, away: int = 0) -> dict[str, str]:
         return {
             "SerialNumber": self.serial,
-            "AuthenticationCode1": self.code(-1),
-            "AuthenticationCode2": self.code(),
+            "AuthenticationCode1": self.code(away - 1),
+            "AuthenticationCode2": self.code(away),
         }
 
 
@@ -122,7 +122,7 @@ def test_boto3_sets_up_lists_and_takes_down_a_device(world: World, account: Acco
     assert (own["UserName"], own["SerialNumber"], own["EnableDate"]) == (alice.name, phone.serial, listed["EnableDate"])
     client.tag_mfa_device(SerialNumber=phone.serial, Tags=[{"Key": "team", "Value": "blue"}])
     assert client.list_mfa_device_tags(SerialNumber=phone.serial)["Tags"] == [{"Key": "team", "Value": "blue"}]
-    client.resync_mfa_device(UserName=alice.name, **phone.pair())
+    client.resync_mfa_device(UserName=alice.name, **phone.pair(2))
     client.deactivate_mfa_device(UserName=alice.name, SerialNumber=phone.serial)
     client.delete_virtual_mfa_device(SerialNumber=phone.serial)
     assert account.iam("ListVirtualMFADevices")["VirtualMFADevices"] == []

@@ -31,7 +31,7 @@ UNABLE = (
     "MultiFactorAuthentication failed, unable to validate MFA code.  "
     "Please verify your MFA serial number is valid and associated with this user."
 )
-INVALID = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+INVALID = "MultiFactorAuthentication failed with invalid MFA one time pass code. "
 HALF = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
 WITH_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
@@ -172,18 +172,19 @@ def test_a_code_is_spent_though_the_call_is_refused_afterwards(world: World) -> 
 @pytest.mark.parametrize("how", ["resync", "enable"])
 def test_a_spent_code_stays_spent_when_the_devices_time_is_set_back(world: World, how: str) -> None:
     alice, phone = alice_with_phone(world)
-    proof, old = phone.proof(world), phone.pair(world)
+    ahead = phone._replace(drift=500)
+    world.call(world.root, mfa.ResyncMFADeviceCommand(user_name="alice", **ahead.pair(world)))
+    proof = ahead.proof(world)
     world.call(alice, asked("GetSessionToken", **proof))
-    world.now += 500 * totp.STEP_SECONDS
-    world.call(alice, asked("GetSessionToken", **phone.proof(world)))
-    if how == "resync":
-        world.call(world.root, mfa.ResyncMFADeviceCommand(user_name="alice", **old))
-    else:
+    world.now += 502 * totp.STEP_SECONDS
+    if how == "enable":
         world.call(world.root, mfa.DeactivateMFADeviceCommand(user_name="alice", serial_number=phone.serial))
-        world.call(world.root, mfa.EnableMFADeviceCommand(user_name="alice", **old))
+        world.call(world.root, mfa.EnableMFADeviceCommand(user_name="alice", **phone.pair(world)))
+    else:
+        world.call(world.root, mfa.ResyncMFADeviceCommand(user_name="alice", **phone.pair(world)))
+    assert phone.proof(world, -2)["token_code"].reveal() == proof["token_code"].reveal()
     assert world.refusal(alice, asked("GetSessionToken", **proof), errors.AccessDenied) == INVALID
-    back = phone._replace(drift=-500)
-    world.call(alice, asked("GetSessionToken", **back.proof(world, 1)))
+    world.call(alice, asked("GetSessionToken", **phone.proof(world, -1)))
 
 
 @pytest.mark.facts("STS-MFA-011")

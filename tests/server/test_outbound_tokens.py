@@ -303,7 +303,10 @@ def test_claims_beyond_their_size_are_refused(enabled: World) -> None:
     audience = tuple(str(number) * 1_000 for number in range(10))
     many = tuple(sts.Tag(key=f"{number:0128d}", value="v" * 256) for number in range(13))
     enabled.call(enabled.root, asking(audience=audience))
-    enabled.refusal(enabled.root, asking(audience=audience, tags=many), errors.JWTPayloadSizeExceededException)
+    refused = enabled.refusal(
+        enabled.root, asking(audience=audience, tags=many), errors.JWTPayloadSizeExceededException
+    )
+    assert refused == "JWT payload exceeds maximum allowed size"
     enabled.call(enabled.root, asking(tags=many))
 
 

@@ -188,56 +188,6 @@ def test_zero_is_an_integer_and_out_of_range() -> None:
     )
 
 
-@pytest.mark.facts("STS-W-010")
-def test_an_index_with_leading_zeros_is_the_same_index() -> None:
-    assert tagged(**{"01_Key": "a", "1_Value": "b"}) == (Tag(key="a", value="b"),)
-
-
-@pytest.mark.facts("STS-W-010")
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Tags.member.0.Key",
-        "Tags.member.-1.Key",
-        "Tags.member.1.1.Key",
-        "Tags.member.x.Key",
-        "Tags.member.+1.Key",
-        "Tags.member.99999999999.Key",
-        "TransitiveTagKeys.member.0",
-        "TransitiveTagKeys.member.1.2",
-        "TransitiveTagKeys.member.",
-        "Tags.member." + ".".join("a" * MAX_SEGMENTS),
-    ],
-)
-def test_an_index_that_is_no_position_is_malformed(name: str) -> None:
-    with pytest.raises(MalformedInput, match=name.partition(".")[0]):
-        assume(**{name: "v"})
-
-
-@pytest.mark.facts("STS-W-011")
-def test_a_hole_in_a_list_is_a_missing_element() -> None:
-    assert refused(AssumeRoleCommand, REQUEST | {"Tags.member.2.Key": "k", "Tags.member.2.Value": "v"}) == (
-        "1 validation error detected: Value null at 'tags.1.member' failed to satisfy constraint: "
-        "Member must not be null"
-    )
-    assert "Value '[null, k]' at 'transitiveTagKeys'" in refused(
-        AssumeRoleCommand, REQUEST | {"TransitiveTagKeys.member.2": "k"}
-    )
-
-
-@pytest.mark.facts("STS-W-012")
-@pytest.mark.parametrize(
-    ("positions", "allowed"), [([11], True), ([12], False), ([1, 8, 15], True), ([15, 8, 1], True), ([1, 13], False)]
-)
-def test_an_index_may_be_only_a_little_beyond_the_elements(positions: list[int], allowed: bool) -> None:
-    names = {f"TransitiveTagKeys.member.{position}": "k" for position in positions}
-    if allowed:
-        assert "transitiveTagKeys" in refused(AssumeRoleCommand, REQUEST | names)
-    else:
-        with pytest.raises(MalformedInput):
-            assume(**names)
-
-
 @pytest.mark.facts("STS-W-013")
 def test_unknown_parameters_are_ignored() -> None:
     plain = assume(**{"Tags.member.1.Key": "a", "Tags.member.1.Value": "b"})
@@ -322,7 +272,6 @@ def test_every_kind_of_member_travels() -> None:
         ("Counts", "x"),
         ("Counts.entry.1.value", "1"),
         ("Counts.entry.1.key", "1"),
-        ("Counts.entry.0.key", "1"),
         ("Counts.entry.2.key", "1"),
         ("Flags.member.1", "maybe"),
     ],
@@ -618,8 +567,3 @@ def test_any_bytes_of_a_form_give_a_command_or_a_declared_error(body: bytes) -> 
         parameters = gather(form.parse_form(body))
         for command_type in (EveryKindCommand, AssumeRoleCommand, GetAccessKeyInfoCommand):
             decode_command(command_type, parameters)
-
-
-def test_a_flood_of_indexes_costs_bounded_work() -> None:
-    flood = {f"Tags.member.{number * 11}.Key": "k" for number in range(1, form.MAX_PARAMETERS - 2)}
-    assert refused(AssumeRoleCommand, REQUEST | flood).count("Value null") > 40_000

@@ -482,14 +482,25 @@ def _list_violations(member: Member, value: tuple[Any, ...], path: str, found: l
         found.append(Violation(path, shown, f"Member must have length {bound}"))
     if element.kind is Kind.STRUCTURE:
         for number, each in enumerate(value, 1):
-            _violations(element, each, f"{path}.{number}.member", found)
+            if each is None:
+                _missing(element, f"{path}.{number}.member", found)
+            else:
+                _violations(element, each, f"{path}.{number}.member", found)
     elif mistyped:
         found.append(Violation(path, None, f"Member must satisfy constraint: [{mistyped[0]}]"))
     elif any(each is None or _broken(each, element.limits) for each in value):
-        stated = [*_all_limits(element.limits), *([_NOT_NULL] if limits.no_nulls or None in value else [])]
+        stated = [*_all_limits(element.limits), *([_NOT_NULL] if limits.no_nulls else [])] or [_NOT_NULL]
         found.append(
             Violation(path, f"'{_shown(member, value)}'", f"Member must satisfy constraint: [{', '.join(stated)}]")
         )
+
+
+def _missing(element: Member, path: str, found: list[Violation]) -> None:
+    """A structure that a list lacks at a position counts as one without members (STS-W-011)."""
+    required = [each for each in members(typing.cast("type[Shape]", element.shape)) if each.required]
+    found += [Violation(f"{path}.{each.path}", "null", _NOT_NULL) for each in required] or [
+        Violation(path, "null", _NOT_NULL)
+    ]
 
 
 def _place(path: str) -> tuple[int, ...]:
@@ -520,11 +531,16 @@ def violations(value: Shape) -> list[Violation]:
 
 
 _ENUM_VALUES: Final = re.compile(r"(?<=enum value set): \[[^]]*\]")
+_REPORTED: Final = 10
+"""Violations that one error names at most."""
 
 
 def refuse(found: list[Violation], service: Service) -> ValidationError:
-    """The error that reports violations all at once, in the service's own style (STS-V-001, IAM-GEN-040)."""
-    first = [each for each in found if not each.later]
+    """The error that reports violations at once, ten of them at most, in the service's own style.
+
+    See STS-V-001 and IAM-GEN-040.
+    """
+    first = [each for each in found if not each.later][:_REPORTED]
     if not first:
         return ValidationError(found[0].constraint)
     details = []

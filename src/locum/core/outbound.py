@@ -250,10 +250,7 @@ def payload(claims: Mapping[str, Any]) -> bytes:
     """The claims as they are signed; JWTPayloadSizeExceeded beyond :data:`MAXIMUM_PAYLOAD` bytes."""
     encoded = msgspec.json.encode(claims)
     if len(encoded) > MAXIMUM_PAYLOAD:
-        raise JWTPayloadSizeExceededException(
-            f"The claims of the token have {len(encoded)} bytes; at most {MAXIMUM_PAYLOAD} are allowed. "
-            "Pass fewer or shorter tags and audiences."
-        )
+        raise JWTPayloadSizeExceededException("JWT payload exceeds maximum allowed size")
     return encoded
 
 

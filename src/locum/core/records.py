@@ -257,7 +257,8 @@ class MfaDevice(_Entity, frozen=True, kw_only=True):
 
     ``seed`` is the TOTP key, sealed for rest (R44) with the account and the folded name as associated data.  ``owner``
     is the unique id of the user that it is assigned to, the account id for root, None for nobody; ``enabled`` is since
-    when, and ``drift`` how many 30-second steps its clock is ahead of ours (STS-MFA-011).
+    when, and ``drift`` how many 30-second steps its clock is ahead of ours (STS-MFA-011).  ``paired`` is the later
+    step of the last pair of codes that enabled or resynchronized it, 0 where none did.
     """
 
     kind: ClassVar[str] = "mfa"
@@ -265,6 +266,7 @@ class MfaDevice(_Entity, frozen=True, kw_only=True):
     owner: str | None = None
     enabled: int = 0
     drift: int = 0
+    paired: int = 0
 
     @property
     def indexes(self) -> list[tuple[str, str]]:

@@ -47,13 +47,16 @@ def matching_steps(seed: bytes, given: str, step: int) -> tuple[int, ...]:
     return tuple(each for each, matched in zip(steps, matches, strict=True) if matched)
 
 
-def drift(seed: bytes, first: str, second: str, step: int) -> int | None:
+def drift(seed: bytes, first: str, second: str, step: int, after: int = 0) -> int | None:
     """How far a device's clock is ahead of ours, told by two consecutive codes that it showed; None if it showed none.
 
     ``second`` is taken for the code of now, at ``step``.  The whole reach is searched, and the drift nearest to none
-    counts.  Both codes are ASCII.
+    counts.  A pair with a code of step ``after`` or before counts for nothing, where it is not 0: a pair of codes is
+    good once.  Both codes are ASCII.
     """
-    steps = range(max(step - BACKWARD, 1), step + FORWARD + 1)
+    steps = range(max(step - BACKWARD, after + 2 if after else 1), step + FORWARD + 1)
+    if not steps:
+        return None
     before = code(seed, steps[0] - 1)
     found: int | None = None
     for each in steps:

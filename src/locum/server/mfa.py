@@ -49,7 +49,8 @@ _UNABLE: Final = (
     "MultiFactorAuthentication failed, unable to validate MFA code.  "
     "Please verify your MFA serial number is valid and associated with this user."
 )
-_INVALID: Final = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+_INVALID: Final = "MultiFactorAuthentication failed with invalid MFA one time pass code. "
+"""AWS's own, with the blank at its end."""
 
 
 def find_device(records: Records, account: str, partition: str, serial_number: str) -> Stored[MfaDevice] | None:

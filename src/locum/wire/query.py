@@ -46,10 +46,11 @@ CONTENT_TYPE: Final = "application/x-www-form-urlencoded; charset=utf-8"
 MAX_SEGMENTS: Final = 12
 """Dot-separated parts of a parameter's name."""
 
-MAX_GAP: Final = 11
-"""How far a list's index may be beyond the positions that exist so far (STS-W-012)."""
+MAX_GAP: Final = 10
+"""How far a list's index may be beyond the last one before it, or beyond the first position (STS-W-012)."""
 
 _MAX_DIGITS: Final = 10
+_TWO_INDEXES: Final = re.compile(r"\.[0-9]+\.[0-9]+(?:\.|$)", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _quoted = msgspec.json.Encoder().encode  # 0.1 µs for a time, where datetime's own isoformat takes 2
@@ -114,6 +115,8 @@ def _forest(parameters: Mapping[str, str], roots: frozenset[str]) -> Node:
         steps = _kept_steps(name) if len(name) <= _KEPT_LENGTH else _steps(name)
         if steps is None:
             if name.partition(".")[0] in roots:
+                if _TWO_INDEXES.search(name):
+                    raise MalformedInput("Two index elements may not occur back to back")
                 raise MalformedInput(f"The parameter name {name} has an index or a depth that cannot be read")
             continue
         above, last = steps
@@ -259,7 +262,8 @@ def _structure_reader(shape: type[Shape], name: str) -> ValueReader:
 def _list_reader(element: Member, limits: Limits, name: str) -> ValueReader:
     path = f"{name}.member"
     reader = _value_reader(element, f"{path}.N")
-    least, most = limits.least or 1, limits.most or MAX_PARAMETERS * MAX_GAP
+    structures = element.kind is Kind.STRUCTURE
+    least, most = limits.least or 1, limits.most or MAX_PARAMETERS * MAX_GAP + 1
 
     def read(given: Any) -> Read:
         inside = _inside(given, name).get("member")
@@ -269,7 +273,7 @@ def _list_reader(element: Member, limits: Limits, name: str) -> ValueReader:
         try:
             dense = [inside[position] for position in range(1, size + 1)]
         except KeyError:
-            dense = _sparse(inside, path)
+            dense = _sparse(inside, structures=structures)
             size = len(dense)
         sound = least <= size <= most
         elements = []
@@ -290,7 +294,7 @@ def _map_reader(element: Member, name: str) -> ValueReader:
         inside = _inside(given, name).get("entry")
         entries: dict[str, Any] = {}
         sound = True
-        for each in _sparse(inside, path) if inside.__class__ is dict else ():
+        for each in _sparse(inside) if inside.__class__ is dict else ():
             key, value = (each.get("key"), each.get("value")) if each.__class__ is dict else (None, None)
             if not isinstance(key, str) or key in entries or value is None:
                 raise MalformedInput(f"The parameter {path} needs a key of its own and a value at each index")
@@ -301,16 +305,27 @@ def _map_reader(element: Member, name: str) -> ValueReader:
     return read
 
 
-def _sparse(inside: Node, path: str) -> list[Any]:
-    """A list's elements by position, None for a missing one, whatever order they came in (STS-W-010…W-012)."""
-    if not all(step.__class__ is int for step in inside) or 0 in inside:
-        raise MalformedInput(f"The parameter {path} has an index that is not a positive number")
+def _sparse(inside: Node, *, structures: bool = False) -> list[Any]:
+    """A list's elements by position, None for a missing one, whatever order they came in (STS-W-010…W-012).
+
+    Names where positions should be are one element of unknown members, if the elements are ``structures``.
+    """
+    names = [step for step in inside if step.__class__ is not int and not step.startswith("-")]
+    if structures and len(names) == len(inside):
+        return [{}]
+    for step in inside:
+        if step.__class__ is not int:
+            if step.startswith("-"):
+                raise MalformedInput(f"Key {step} may not have a leading '-'")
+            raise MalformedInput("Start of list found where not expected")
+        if step == 0:
+            raise MalformedInput("0 is not a valid index")
     elements: list[Any] = []
     for position in sorted(inside):
-        gap = position - len(elements)
-        if gap > MAX_GAP:
-            raise MalformedInput(f"The parameter {path} has an index far beyond its elements: {position}")
-        elements += [None] * (gap - 1)
+        skipped = position - max(len(elements), 1)
+        if skipped > MAX_GAP:
+            raise MalformedInput(f"Excessively sparse input would skip {skipped} list elements")
+        elements += [None] * (position - len(elements) - 1)
         elements.append(inside[position])
     return elements
 

@@ -330,7 +330,8 @@ def test_tag_keys_of_aws_are_refused(world: World, key: str) -> None:
     tag = (types.Tag(key=key, value="v"),)
     command = policies.CreatePolicyCommand(policy_name="p", policy_document=DOCUMENT, tags=tag)
     for each in (user(tags=tag), command):
-        world.refusal(world.root, each, errors.InvalidInputException)
+        refused = world.refusal(world.root, each, errors.InvalidInputException)
+        assert refused == "Tag keys beginning with aws: are reserved for system use."
     world.call(world.root, user(tags=(types.Tag(key="awsome:x", value="é: /=+-@_."),)))
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from locum import errors
 from locum.api.iam import access_keys, credential_report, login_profiles, users
+from locum.core.account_records import LoginProfile
 from locum.secret import Secret
+from locum.store.records import Records
 
 from ..conftest import ACCOUNT, OTHER, START, World, document
 from ..phones import phone_of
@@ -47,7 +49,7 @@ def key(row: dict[str, str], number: int) -> dict[str, str]:
 
 
 def at(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+    return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.mark.facts("IAM-ACC-006", "IAM-GEN-030")
@@ -93,14 +95,17 @@ def test_the_columns_are_in_order_and_root_comes_first(world: World) -> None:
     world.call(world.root, GENERATE)
     content = world.call(world.root, GET).content
     assert content is not None
-    lines = content.decode().splitlines()
+    lines = content.decode().split("\n")
+    assert len(lines) == 3
     assert lines[0] == COLUMNS
     root = dict(zip(COLUMNS.split(","), lines[1].split(","), strict=True))
     assert (root["user"], root["arn"]) == ("<root_account>", f"arn:aws:iam::{ACCOUNT}:root")
-    assert root["password_enabled"] == "not_supported"
+    passwords = [root[f"password_{what}"] for what in ("enabled", "last_used", "last_changed", "next_rotation")]
+    assert passwords == ["false", "N/A", "N/A", "not_supported"]
+    assert root["user_creation_time"] == at(START)
     assert root["mfa_active"] == "false"
     assert root["access_key_1_active"] == "true"
-    assert lines[2].startswith(f"alice,arn:aws:iam::{ACCOUNT}:user/alice,2026-01-02T03:04:05+00:00,false,N/A,N/A,N/A,")
+    assert lines[2].startswith(f"alice,arn:aws:iam::{ACCOUNT}:user/alice,2026-01-02T03:04:05Z,false,N/A,N/A,N/A,")
 
 
 @pytest.mark.facts("IAM-ACC-007")
@@ -140,6 +145,16 @@ def test_passwords_and_devices_are_told(world: World) -> None:
     assert row["mfa_active"] == "true"
     world.call(world.root, login_profiles.UpdateAccountPasswordPolicyCommand(max_password_age=90))
     assert report(world)["alice"]["password_next_rotation"] == at(START + 90 * 86_400)
+
+
+@pytest.mark.facts("IAM-ACC-007")
+def test_a_password_of_root_is_told_and_does_not_grow_old(world: World) -> None:
+    with world.store.transaction() as rows:
+        Records(rows).create(LoginProfile(account=ACCOUNT, owner=ACCOUNT, created=int(START), changed=int(START) + 5))
+    world.call(world.root, login_profiles.UpdateAccountPasswordPolicyCommand(max_password_age=90))
+    root = report(world)["<root_account>"]
+    passwords = [root[f"password_{what}"] for what in ("enabled", "last_used", "last_changed", "next_rotation")]
+    assert passwords == ["true", "no_information", at(START + 5), "not_supported"]
 
 
 def test_reports_of_accounts_are_apart(world: World) -> None:

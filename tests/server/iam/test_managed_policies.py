@@ -372,9 +372,12 @@ def test_policies_are_listed_by_scope_path_and_use(world: World) -> None:
     assert listed(world, only_attached=True) == []
     world.call(world.root, users.CreateUserCommand(user_name="alice", permissions_boundary=arn("A")))
     world.call(world.root, users.AttachUserPolicyCommand(user_name="alice", policy_arn=ADMINISTRATOR))
-    assert listed(world, only_attached=True) == ["AdministratorAccess"]
-    assert listed(world, policy_usage_filter="PermissionsBoundary") == ["A"]
-    assert listed(world, policy_usage_filter="PermissionsPolicy", scope="Local") == ["b"]
+    assert listed(world, only_attached=True) == ["A", "AdministratorAccess"]
+    assert listed(world, only_attached=True, policy_usage_filter="PermissionsBoundary") == ["A"]
+    assert listed(world, only_attached=True, policy_usage_filter="PermissionsPolicy") == ["AdministratorAccess"]
+    for kind in ("PermissionsBoundary", "PermissionsPolicy"):
+        for only in (None, False):
+            assert listed(world, policy_usage_filter=kind, only_attached=only, scope="Local") == ["A", "b"]
 
 
 @pytest.mark.facts("IAM-GEN-050")

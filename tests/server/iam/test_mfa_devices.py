@@ -22,7 +22,7 @@ from locum.server.mfa import MAXIMUM_TRIES
 from locum.store.records import Records
 
 from ..conftest import ACCOUNT, OTHER, START, World, document
-from ..phones import Phone, enable, new_phone, phone_of
+from ..phones import Phone, enable, new_phone, phone_of, session_token
 
 SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/phone"
 WRONG = "Authentication code for device is not valid."
@@ -232,7 +232,13 @@ def test_a_device_in_use_cannot_be_enabled_again(world: World, user: str) -> Non
     phone = phone_of(world, "alice")
     command = mfa.EnableMFADeviceCommand(user_name=user, **phone.pair(world))
     refused = world.refusal(world.root, command, errors.EntityAlreadyExistsException)
-    assert refused == "MFA Device is already in use."
+    assert (
+        refused
+        == {
+            "alice": "MFA Device for user alice already exists.",
+            "bob": "MFA Device is already in use.",
+        }[user]
+    )
 
 
 @pytest.mark.facts("IAM-MFA-007")
@@ -273,7 +279,6 @@ def test_a_device_is_found_by_its_very_serial_number_only(world: World, serial: 
         mfa.UntagMFADeviceCommand(serial_number=serial, tag_keys=("a",)),
         mfa.TagMFADeviceCommand(serial_number=serial, tags=(types.Tag(key="a", value="b"),)),
         mfa.DeactivateMFADeviceCommand(serial_number=serial),
-        mfa.GetMFADeviceCommand(serial_number=serial),
     ):
         assert world.refusal(world.root, command, errors.NoSuchEntityException) == unknown(serial)
 
@@ -340,25 +345,40 @@ def test_without_a_name_the_own_devices_are_meant(world: World) -> None:
     (shown,) = world.call(alice, mfa.ListMFADevicesCommand()).mfa_devices
     assert (shown.user_name, shown.serial_number) == ("alice", phone.serial)
     assert shown.enable_date.timestamp() == START
-    got = world.call(alice, mfa.GetMFADeviceCommand(serial_number=phone.serial))
-    assert (got.user_name, got.serial_number, got.certifications) == ("alice", phone.serial, None)
     world.refusal(alice, mfa.ListMFADevicesCommand(user_name="bob"), errors.AccessDenied)
-    world.call(alice, mfa.DeactivateMFADeviceCommand(serial_number=phone.serial))
+    proved = session_token(world, alice, phone)
+    world.call(proved, mfa.DeactivateMFADeviceCommand(serial_number=phone.serial))
     assert of(world, "alice") == []
 
 
 @pytest.mark.facts("IAM-MFA-011")
-def test_a_virtual_device_can_be_shown_by_its_number(world: World) -> None:
+def test_the_operation_that_tells_of_fido_keys_takes_no_virtual_device(world: World) -> None:
+    world.user("alice")
+    phone = phone_of(world, "alice")
+    command = mfa.GetMFADeviceCommand(serial_number=phone.serial, user_name="alice")
+    assert world.refusal(world.root, command, errors.ValidationError) == (
+        "The MFA device serial number sent in the request is invalid or not supported by this API. Currently, only "
+        "hardware FIDO security keys are supported. Please use the compatible device or API."
+    )
+    nobody = mfa.GetMFADeviceCommand(serial_number=phone.serial, user_name="nobody")
+    assert world.refusal(world.root, nobody, errors.NoSuchEntityException) == (
+        "The user with name nobody cannot be found."
+    )
+
+
+@pytest.mark.facts("IAM-MFA-007")
+@pytest.mark.parametrize("held", [False, True])
+def test_a_device_of_somebody_else_or_of_nobody_is_invalid_for_the_user(world: World, held: bool) -> None:
     world.user("alice")
     world.user("bob")
-    phone = phone_of(world, "alice")
-    got = world.call(world.root, mfa.GetMFADeviceCommand(serial_number=phone.serial, user_name="alice"))
-    assert (got.user_name, got.serial_number) == ("alice", phone.serial)
-    assert got.enable_date is not None
-    assert got.enable_date.timestamp() == START
-    for user in ("bob", None):
-        command = mfa.GetMFADeviceCommand(serial_number=phone.serial, user_name=user)
-        assert world.refusal(world.root, command, errors.NoSuchEntityException) == unknown(phone.serial)
+    phone = new_phone(world)
+    if held:
+        enable(world, phone, "bob")
+    for command in (
+        mfa.DeactivateMFADeviceCommand(user_name="alice", serial_number=phone.serial),
+        mfa.ResyncMFADeviceCommand(user_name="alice", **phone.pair(world)),
+    ):
+        assert world.refusal(world.root, command, errors.NoSuchEntityException) == "MFA Device invalid for user."
 
 
 @pytest.mark.facts("IAM-MFA-012", "STS-MFA-002")
@@ -394,7 +414,8 @@ def test_a_device_in_use_cannot_be_deleted(world: World) -> None:
     world.user("alice")
     phone = phone_of(world, "alice")
     command = mfa.DeleteVirtualMFADeviceCommand(serial_number=phone.serial)
-    world.refusal(world.root, command, errors.DeleteConflictException)
+    refused = world.refusal(world.root, command, errors.DeleteConflictException)
+    assert refused == "MFA VirtualDevice in use. Must deactivate first."
     world.call(world.root, mfa.DeactivateMFADeviceCommand(user_name="alice", serial_number=phone.serial))
     assert set(listed(world, "Unassigned")) == {"phone"}
     world.call(world.root, command)
@@ -421,10 +442,12 @@ def test_a_deleted_device_leaves_nothing_behind_and_a_new_one_of_its_name_has_an
 def test_a_user_with_a_device_cannot_be_deleted(world: World) -> None:
     alice = world.user("alice")
     phone = phone_of(world, "alice")
-    world.call(world.root, access_keys.DeleteAccessKeyCommand(user_name="alice", access_key_id=alice.access_key_id))
     command = users.DeleteUserCommand(user_name="alice")
+    # Devices are reported before keys.
     refused = world.refusal(world.root, command, errors.DeleteConflictException)
-    assert refused == "Cannot delete entity, must delete MFA device first."
+    assert refused == "Cannot delete entity, must remove tokens from principal first."
+    world.call(world.root, access_keys.DeleteAccessKeyCommand(user_name="alice", access_key_id=alice.access_key_id))
+    assert world.refusal(world.root, command, errors.DeleteConflictException) == refused
     world.call(world.root, mfa.DeactivateMFADeviceCommand(user_name="alice", serial_number=phone.serial))
     world.call(world.root, command)
 
@@ -441,7 +464,7 @@ def test_a_renamed_user_keeps_its_devices(world: World) -> None:
 @pytest.mark.facts("IAM-MFA-011")
 def test_a_device_whose_clock_went_wrong_is_good_again_after_resync(world: World) -> None:
     alice = world.user("alice")
-    phone = phone_of(world, "alice")._replace(drift=-40)
+    phone = phone_of(world, "alice")._replace(drift=40)
     world.refusal(alice, sts.GetSessionTokenCommand(**phone.proof(world)), errors.AccessDenied)
     command = mfa.ResyncMFADeviceCommand(user_name="alice", **phone.pair(world))
     world.call(world.root, command)
@@ -450,6 +473,25 @@ def test_a_device_whose_clock_went_wrong_is_good_again_after_resync(world: World
     wrong = mfa.ResyncMFADeviceCommand(user_name="alice", **phone._replace(seed=b"other").pair(world))
     assert world.refusal(world.root, wrong, errors.InvalidAuthenticationCodeException) == WRONG
     assert device(world) == before
+
+
+@pytest.mark.facts("R41")
+@pytest.mark.parametrize("how", ["resync", "enable"])
+@pytest.mark.parametrize(("away", "good"), [(-3, False), (-1, False), (0, False), (1, False), (2, True), (9, True)])
+def test_a_pair_of_codes_must_be_newer_than_the_pair_before(world: World, how: str, away: int, good: bool) -> None:
+    world.user("alice")
+    world.user("bob")
+    phone = phone_of(world, "alice")
+    command: Any = mfa.ResyncMFADeviceCommand(user_name="alice", **phone.pair(world, away))
+    if how == "enable":
+        world.call(world.root, mfa.DeactivateMFADeviceCommand(user_name="alice", serial_number=phone.serial))
+        command = mfa.EnableMFADeviceCommand(user_name="bob", **phone.pair(world, away))
+    if good:
+        world.call(world.root, command)
+        assert device(world).drift == away
+    else:
+        assert world.refusal(world.root, command, errors.InvalidAuthenticationCodeException) == WRONG
+        assert device(world).drift == 0
 
 
 @pytest.mark.facts("R10")

@@ -218,6 +218,16 @@ def test_users_and_roles_are_stored_by_id_and_shown_by_arn(world: World) -> None
     assert trusted(get(world)) == alice.arn
 
 
+@pytest.mark.facts("POL-PR-004", "IAM-GEN-021")
+def test_the_answer_to_create_role_is_what_was_sent_and_others_name_an_account_by_its_root(world: World) -> None:
+    text = trusting([ACCOUNT, OTHER]).replace(", ", " ,\n  ")
+    assert unquote(str(create(world, "deploy", text).assume_role_policy_document)) == text
+    roots = [f"arn:aws:iam::{account}:root" for account in (ACCOUNT, OTHER)]
+    assert trusted(get(world)) == roots
+    (listed,) = world.call(world.root, roles.ListRolesCommand()).roles
+    assert trusted(listed) == roots
+
+
 @pytest.mark.facts("POL-PR-010")
 def test_whoever_takes_an_old_name_is_not_trusted(world: World) -> None:
     allowed = document(Effect="Allow", Action="sts:*", Resource="*")

@@ -16,6 +16,7 @@ from locum.store.records import Records
 from ..conftest import ACCOUNT, START, World, document
 
 DOCUMENT = json.dumps(document(Effect="Allow", Action="iam:GetUser", Resource="*"))
+DENYING = DOCUMENT.replace("Allow", "Deny")
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 READER = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
 MISSING = f"arn:aws:iam::{ACCOUNT}:policy/missing"
@@ -265,6 +266,18 @@ def test_inline_policies_are_replaced_and_given_back_as_they_were_written(world:
     ):
         refused = world.refusal(world.root, command, errors.NoSuchEntityException)
         assert refused == "The user policy with name p cannot be found."
+
+
+@pytest.mark.facts("IAM-USR-005")
+def test_an_inline_policy_is_the_same_whatever_the_case_of_its_name(world: World) -> None:
+    create(world, "alice")
+    for name, text in (("MixedName", DOCUMENT), ("MIXEDNAME", DENYING)):
+        world.call(world.root, users.PutUserPolicyCommand(user_name="alice", policy_name=name, policy_document=text))
+    assert world.call(world.root, users.ListUserPoliciesCommand(user_name="alice")).policy_names == ("MixedName",)
+    answer = world.call(world.root, users.GetUserPolicyCommand(user_name="alice", policy_name="MIXEDNAME"))
+    assert (answer.policy_name, unquote(answer.policy_document)) == ("MIXEDNAME", DENYING)
+    world.call(world.root, users.DeleteUserPolicyCommand(user_name="alice", policy_name="mixedname"))
+    assert world.call(world.root, users.ListUserPoliciesCommand(user_name="alice")).policy_names == ()
 
 
 @pytest.mark.facts("POL-LM-002", "POL-VA-062")

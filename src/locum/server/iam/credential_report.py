@@ -39,11 +39,16 @@ COLUMNS: Final = (
 
 
 def _time(seconds: int) -> str:
-    return moment(seconds).isoformat()
+    return moment(seconds).isoformat().replace("+00:00", "Z")
 
 
 def _truth(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _profile(call: Call[Any], owner: str) -> LoginProfile | None:
+    stored = call.records.get(LoginProfile, call.account, owner)
+    return None if stored is None else stored.record
 
 
 def _password(profile: LoginProfile | None, maximum_age: int) -> tuple[str, str, str, str]:
@@ -77,15 +82,15 @@ def _row(
 def _rows(call: Call[Any]) -> Iterator[Sequence[str]]:
     yield COLUMNS
     account: Account = call.account_record
-    root = (_UNSUPPORTED, _UNKNOWN, _UNSUPPORTED, _UNSUPPORTED)
+    # Root's password does not grow old.
+    root = (*_password(_profile(call, call.account), 0)[:3], _UNSUPPORTED)
     yield _row(
         call, "<root_account>", arn.account_root(call.partition, call.account), account.created, call.account, root
     )
     rules = settings_of(call).passwords
     for stored in call.records.each(User, call.account):
         user = stored.record
-        profile = call.records.get(LoginProfile, call.account, user.id)
-        password = _password(None if profile is None else profile.record, 0 if rules is None else rules.maximum_age)
+        password = _password(_profile(call, user.id), 0 if rules is None else rules.maximum_age)
         yield _row(call, user.name, user.arn(call.partition), user.created, user.id, password)
 
 
@@ -104,9 +109,8 @@ def _make(call: Call[api.GenerateCredentialReportCommand]) -> CredentialReport |
         return None
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(_rows(call))
-    return CredentialReport(
-        account=call.account, generated=int(call.now), content=zlib.compress(table.getvalue().encode())
-    )
+    text = table.getvalue().removesuffix("\n")
+    return CredentialReport(account=call.account, generated=int(call.now), content=zlib.compress(text.encode()))
 
 
 @handles(api.GenerateCredentialReportCommand, once=_make)

@@ -96,7 +96,8 @@ def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     stored = holder(call, kind)
     command = call.command
     documents.check_identity(call, command.policy_document, managed=False)
-    policies = stored.record.inline | {command.policy_name: command.policy_document}
+    kept = _name_kept(stored.record, command.policy_name) or command.policy_name
+    policies = stored.record.inline | {kept: command.policy_document}
     allowed = most(call, HOLDINGS[kind.kind].inline)
     if sum(documents.size(each) for each in policies.values()) > allowed:
         noun = HOLDINGS[kind.kind].noun
@@ -107,19 +108,27 @@ def put_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
 def inline(call: Call[Any], kind: type[HolderType]) -> tuple[HolderType, str]:
     """A holder and the text of the inline policy that the call names."""
     stored = holder(call, kind)
-    text = stored.record.inline.get(call.command.policy_name)
-    if text is None:
+    kept = _name_kept(stored.record, call.command.policy_name)
+    if kept is None:
         raise NoSuchEntityException(
             f"The {HOLDINGS[kind.kind].noun} policy with name {call.command.policy_name} cannot be found."
         )
-    return stored.record, text
+    return stored.record, stored.record.inline[kept]
+
+
+def _name_kept(holder: User | Role | Group, name: str) -> str | None:
+    """The name under which a holder keeps an inline policy: the first that it was written with, whatever its case."""
+    if name in holder.inline:
+        return name
+    return next((each for each in holder.inline if each.lower() == name.lower()), None)
 
 
 def delete_inline(call: Call[Any], kind: type[HolderType]) -> types.Nothing:
     """Remove an inline policy."""
     inline(call, kind)
     stored = holder(call, kind)
-    kept = {name: text for name, text in stored.record.inline.items() if name != call.command.policy_name}
+    gone = _name_kept(stored.record, call.command.policy_name)
+    kept = {name: text for name, text in stored.record.inline.items() if name != gone}
     return change(call, stored, inline=kept)
 
 

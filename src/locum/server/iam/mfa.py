@@ -17,7 +17,9 @@ from locum.core import totp
 from locum.core.limits import limit
 from locum.core.records import MfaDevice, User
 from locum.core.sealing import NONCE_SIZE
+from locum.core.session import CallerKind
 from locum.errors import (
+    AccessDenied,
     DeleteConflictException,
     EntityAlreadyExistsException,
     InvalidAuthenticationCodeException,
@@ -60,6 +62,12 @@ _ISSUER: Final = "Amazon Web Services"
 _PIXELS: Final = 4
 """Width of a module of the QR code."""
 
+_OF_USERS: Final = frozenset({CallerKind.USER, CallerKind.USER_SESSION})
+_NOT_FIDO: Final = (
+    "The MFA device serial number sent in the request is invalid or not supported by this API. "
+    "Currently, only hardware FIDO security keys are supported. Please use the compatible device or API."
+)
+
 
 def _owner(call: Call[Any]) -> tuple[str, str]:
     """Unique id and name of the devices' owner: the named user, else the caller's own user, else root.
@@ -85,13 +93,33 @@ def _device(call: Call[Any]) -> Stored[MfaDevice]:
     return stored
 
 
-def _held(call: Call[Any]) -> tuple[Stored[MfaDevice], str]:
-    """The device that the call names, and the name of the user who has it; NoSuchEntity for another's."""
-    owner, name = _owner(call)
+def _held(call: Call[Any], owner: str) -> Stored[MfaDevice]:
+    """The device that the call names, of the user that it names; NoSuchEntity for another's."""
     stored = _device(call)
     if stored.record.owner != owner:
-        raise _unknown(call)
-    return stored, name
+        raise NoSuchEntityException("MFA Device invalid for user.")
+    return stored
+
+
+def _check_proved(call: Call[Any], owner: str) -> None:
+    """AccessDenied for users who would give themselves a device, or take one, past the device that they have.
+
+    Whatever policies allow, an access key alone must not do that: who found one would replace the device.  It comes
+    before anything that is said of the device.
+    """
+    caller = call.caller
+    if caller.kind not in _OF_USERS or caller.principal_id != owner or _is_proved(call):
+        return
+    if call.records.found("mfa-owner", owner, limit=1):
+        raise AccessDenied(
+            "To complete this action, please ensure that you are authenticated with an MFA device that is enabled for "
+            "this user."
+        )
+
+
+def _is_proved(call: Call[Any]) -> bool:
+    session = call.caller.session
+    return session is not None and session.mfa is not None
 
 
 def _picture(text: str) -> bytes:
@@ -198,8 +226,11 @@ def _listed(call: Call[Any], device: MfaDevice) -> api.VirtualMFADevice:
 
 def _enabling(call: Call[api.EnableMFADeviceCommand]) -> tuple[str, Stored[MfaDevice]]:
     """The owner to be and the device, which must be free (IAM-MFA-006, IAM-MFA-010)."""
-    owner, _ = _owner(call)
+    owner, name = _owner(call)
+    _check_proved(call, owner)
     stored = _device(call)
+    if stored.record.owner == owner:
+        raise EntityAlreadyExistsException(f"MFA Device for user {name} already exists.")
     if stored.record.owner is not None:
         raise EntityAlreadyExistsException("MFA Device is already in use.")
     most = limit(call.account_record, _QUOTA)
@@ -208,14 +239,18 @@ def _enabling(call: Call[api.EnableMFADeviceCommand]) -> tuple[str, Stored[MfaDe
     return owner, stored
 
 
-def _drift(call: Call[Any], device: MfaDevice) -> int:
-    """How far the device's clock is off, by the call's two codes; InvalidAuthenticationCode for wrong ones."""
+def _synchronized(call: Call[Any], device: MfaDevice) -> dict[str, int]:
+    """What the call's two codes change: how far the device's clock is off, and the step of the later one.
+
+    InvalidAuthenticationCode for wrong ones, and for such as are not newer than the pair before.
+    """
     first, second = call.command.authentication_code1.reveal(), call.command.authentication_code2.reveal()
-    drift = totp.drift(mfa.open_seed(call.vault, device), first, second, totp.step_at(call.now))
+    step = totp.step_at(call.now)
+    drift = totp.drift(mfa.open_seed(call.vault, device), first, second, step, device.paired)
     if drift is None:
         call.attempts.failed(call.peer, call.caller.access_key_id, call.now)
         raise InvalidAuthenticationCodeException("Authentication code for device is not valid.")
-    return drift
+    return {"drift": drift, "paired": step + drift}
 
 
 def _count_enabling(call: Call[api.EnableMFADeviceCommand]) -> None:
@@ -224,29 +259,30 @@ def _count_enabling(call: Call[api.EnableMFADeviceCommand]) -> None:
 
 
 def _count_resync(call: Call[api.ResyncMFADeviceCommand]) -> None:
-    stored, _ = _held(call)
-    mfa.count_pair(call, stored.record)
+    mfa.count_pair(call, _held(call, _owner(call)[0]).record)
 
 
 @handles(api.EnableMFADeviceCommand, once=_count_enabling)
 def enable_mfa_device(call: Call[api.EnableMFADeviceCommand]) -> types.Nothing:
     """Assign a device; its codes are not spent by that (IAM-MFA-005, STS-MFA-011)."""
     owner, stored = _enabling(call)
-    return change(call, stored, owner=owner, enabled=int(call.now), drift=_drift(call, stored.record))
+    return change(call, stored, owner=owner, enabled=int(call.now), **_synchronized(call, stored.record))
 
 
 @handles(api.DeactivateMFADeviceCommand)
 def deactivate_mfa_device(call: Call[api.DeactivateMFADeviceCommand]) -> types.Nothing:
     """Take a device from its user; what it has spent stays spent."""
-    stored, _ = _held(call)
+    owner, _ = _owner(call)
+    _check_proved(call, owner)
+    stored = _held(call, owner)
     return change(call, stored, owner=None, enabled=0, drift=0)
 
 
 @handles(api.ResyncMFADeviceCommand, once=_count_resync)
 def resync_mfa_device(call: Call[api.ResyncMFADeviceCommand]) -> types.Nothing:
-    """Learn a device's drift anew (IAM-MFA-011)."""
-    stored, _ = _held(call)
-    return change(call, stored, drift=_drift(call, stored.record))
+    """Learn a device's drift anew (IAM-MFA-011); who has its codes need not prove more."""
+    stored = _held(call, _owner(call)[0])
+    return change(call, stored, **_synchronized(call, stored.record))
 
 
 @handles(api.ListMFADevicesCommand)
@@ -272,11 +308,9 @@ def list_mfa_devices(call: Call[api.ListMFADevicesCommand]) -> api.ListMFADevice
 
 @handles(api.GetMFADeviceCommand)
 def get_mfa_device(call: Call[api.GetMFADeviceCommand]) -> api.GetMFADeviceResponse:
-    """One device of a user (IAM-MFA-011)."""
-    stored, name = _held(call)
-    return api.GetMFADeviceResponse(
-        user_name=name, serial_number=call.command.serial_number, enable_date=moment(stored.record.enabled)
-    )
+    """ValidationError for every device: it tells of FIDO keys, and there are none (IAM-MFA-011)."""
+    _owner(call)
+    raise ValidationError(_NOT_FIDO)
 
 
 @handles(api.TagMFADeviceCommand)

@@ -175,11 +175,9 @@ def list_policies(call: Call[api.ListPoliciesCommand]) -> api.ListPoliciesRespon
                 continue
             shown = policy_shown(call, policy)
             attached, bounding = shown.attachment_count, shown.permissions_boundary_usage_count
-            if command.only_attached and not attached:
-                continue
-            if command.policy_usage_filter == "PermissionsBoundary" and not bounding:
-                continue
-            if command.policy_usage_filter == "PermissionsPolicy" and bounding and not attached:
+            uses = {"PermissionsPolicy": attached, "PermissionsBoundary": bounding}
+            # Without OnlyAttached the kind of use hides nothing.
+            if command.only_attached and not uses.get(command.policy_usage_filter or "", attached or bounding):
                 continue
             yield position, shown
 

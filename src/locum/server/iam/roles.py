@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from locum.api.iam import roles as api
 from locum.api.iam import types
 from locum.core.records import Role
@@ -58,7 +60,10 @@ def role_shown(call: Call[Any], role: Role, **details: Any) -> types.Role:
 
 @handles(api.CreateRoleCommand)
 def create_role(call: Call[api.CreateRoleCommand]) -> api.CreateRoleResponse:
-    """Create a role; the answer leaves out description and maximum duration (IAM-ROL-001)."""
+    """Create a role; the answer leaves out description and maximum duration (IAM-ROL-001).
+
+    It shows the trust policy as it was sent: an account's id stays one here, other operations show the root ARN.
+    """
     command = call.command
     path = command.path or "/"
     if path.startswith(_RESERVED_PATHS):
@@ -80,9 +85,9 @@ def create_role(call: Call[api.CreateRoleCommand]) -> api.CreateRoleResponse:
         max_session_duration=command.max_session_duration or 3_600,
     )
     holders.create(call, role)
-    return api.CreateRoleResponse(
-        role=role_shown(call, role, tags=tags_of(role.tags) or None, permissions_boundary=boundary_of(role))
-    )
+    shown = role_shown(call, role, tags=tags_of(role.tags) or None, permissions_boundary=boundary_of(role))
+    sent = types.encode_document(command.assume_role_policy_document)
+    return api.CreateRoleResponse(role=msgspec.structs.replace(shown, assume_role_policy_document=sent))
 
 
 @handles(api.GetRoleCommand)

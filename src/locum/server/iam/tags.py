@@ -19,7 +19,7 @@ __all__ = ["list_tags", "merged_tags", "tag", "tags_of", "untag", "without_tags"
 
 _DUPLICATE_FOLDED: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 _DUPLICATE_EXACT: Final = "Duplicate tag keys found."
-_RESERVED: Final = "aws: prefixed tag key names are not allowed for external use."
+_RESERVED: Final = "Tag keys beginning with aws: are reserved for system use."
 _POSITION_BYTES: Final = 128
 
 

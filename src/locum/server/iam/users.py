@@ -87,12 +87,12 @@ def update_user(call: Call[api.UpdateUserCommand]) -> types.Nothing:
 def delete_user(call: Call[api.DeleteUserCommand]) -> types.Nothing:
     """Delete a user that has no keys, password, MFA devices or policies and is in no group (IAM-USR-004)."""
     stored = holders.holder(call, User)
+    if call.records.found("mfa-owner", stored.record.id, limit=1):
+        raise DeleteConflictException("Cannot delete entity, must remove tokens from principal first.")
     if call.records.found("key-owner", stored.record.id, limit=1):
         raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
     if call.records.get(LoginProfile, call.account, stored.record.id) is not None:
         raise DeleteConflictException("Cannot delete entity, must delete login profile first.")
-    if call.records.found("mfa-owner", stored.record.id, limit=1):
-        raise DeleteConflictException("Cannot delete entity, must delete MFA device first.")
     if stored.record.groups:
         raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
     holders.check_deletable(stored.record)
