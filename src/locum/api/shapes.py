@@ -531,16 +531,14 @@ def violations(value: Shape) -> list[Violation]:
 
 
 _ENUM_VALUES: Final = re.compile(r"(?<=enum value set): \[[^]]*\]")
-_REPORTED: Final = 10
-"""Violations that one error names at most."""
 
 
-def refuse(found: list[Violation], service: Service) -> ValidationError:
-    """The error that reports violations at once, ten of them at most, in the service's own style.
+def refuse(found: list[Violation], service: Service, most: int | None = None) -> ValidationError:
+    """The error that reports violations all at once, or the first ``most``, in the service's own style.
 
     See STS-V-001 and IAM-GEN-040.
     """
-    first = [each for each in found if not each.later][:_REPORTED]
+    first = [each for each in found if not each.later][:most]
     if not first:
         return ValidationError(found[0].constraint)
     details = []

@@ -49,6 +49,9 @@ MAX_SEGMENTS: Final = 12
 MAX_GAP: Final = 10
 """How far a list's index may be beyond the last one before it, or beyond the first position (STS-W-012)."""
 
+_REPORTED: Final = 10
+"""Violations that one error names at most, as AWS's do."""
+
 _MAX_DIGITS: Final = 10
 _TWO_INDEXES: Final = re.compile(r"\.[0-9]+\.[0-9]+(?:\.|$)", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
@@ -101,7 +104,7 @@ def decode_command(command_type: type[AnyCommand], parameters: Mapping[str, str]
     if not sound:
         found = violations(command)
         if found:
-            raise refuse(found, command_type.operation.service)
+            raise refuse(found, command_type.operation.service, _REPORTED)
     return cast("AnyCommand", command)
 
 
