@@ -60,6 +60,7 @@ def test_what_cannot_be_written_down_is_not_sent_and_not_quoted(headers: tuple[t
 
 
 HINT = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -95,7 +96,11 @@ def test_an_interim_answer_through_a_proxy_is_a_broken_connection() -> None:
     assert len(set(seen)) == 2
 
 
-@pytest.mark.parametrize("surplus", [raw(refusal(AccessDenied("for somebody else"))), b"?"], ids=["answer", "byte"])
+@pytest.mark.parametrize(
+    "surplus",
+    [raw(refusal(AccessDenied("for somebody else"))), b"?", SWITCHING],
+    ids=["answer", "byte", "upgrade"],
+)
 def test_what_nobody_asked_for_is_nobodys_answer(surplus: bytes) -> None:
     seen = []
 
@@ -176,6 +181,7 @@ def test_the_answer_to_a_head_has_no_body_whatever_it_says() -> None:
         b"",
         b"HTTP/1.1 200 X\r\n",
         HINT,
+        SWITCHING + raw(GOOD),
         b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nall",
         CHUNKED + b"9\r\nall",
         b"HTTP/1.1 200 X\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\nall",
@@ -187,6 +193,11 @@ def test_the_answer_to_a_head_has_no_body_whatever_it_says() -> None:
 def test_what_is_no_whole_answer_is_none(data: bytes) -> None:
     with pytest.raises(ConnectionFailure, match=r"cut off|without an answer|cannot be read"):
         exchanged(data, kept=False)
+
+
+def test_a_head_has_a_bound_of_its_own() -> None:
+    with pytest.raises(AnswerTooLarge):
+        exchanged(b"HTTP/1.1 200 X\r\n" + b"a:\r\n" * 70_000 + b"content-length: 0\r\n\r\n", kept=False)
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,6 @@ class Timer:
         self.callback = callback
         self.over = False
 
-    def when(self) -> float:
-        return self.when_
-
     def cancel(self) -> None:
         self.over = True
 
@@ -382,6 +379,38 @@ def test_who_asks_whether_to_go_on_is_told_so_or_refused() -> None:
     assert statuses(connection.send(head % (MOST + 1))) == [413]
 
 
+EXPECTING = b"POST /b HTTP/%b\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+
+
+def test_who_asks_behind_another_request_is_told_after_its_answer() -> None:
+    connection = Connection()
+    assert statuses(connection.send(GET + EXPECTING % (b"1.1", 2))) == [200, 100]
+    assert bodies(connection.send(b"hi")) == [b"/b? hi"]
+    assert statuses(connection.send(GET + EXPECTING % (b"1.1", MOST + 1))) == [200, 413]
+
+
+@pytest.mark.parametrize("head", [EXPECTING % (b"1.0", 2), EXPECTING % (b"1.1", 0), EXPECTING % (b"1.1", 1) + b"x"])
+def test_who_is_of_an_older_time_or_sends_at_once_is_told_nothing(head: bytes) -> None:
+    assert 100 not in statuses(Connection().send(head))
+
+
+@pytest.mark.parametrize("begun", [b"0\r\nX-Late: ", b"1;"])
+def test_what_stands_around_a_body_is_bounded_too(begun: bytes) -> None:
+    connection = Connection()
+    connection.send(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" + begun)
+    for _ in range(MAXIMUM_HEAD // 1024 + 1):
+        connection.send(b"a" * 1024)
+    assert connection.wire.aborted
+
+
+def test_pieces_of_a_body_may_be_small() -> None:
+    connection = Connection()
+    connection.send(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(MOST):
+        connection.send(b"1;%b\r\nx\r\n" % (b"a" * 256))
+    assert statuses(connection.send(b"0\r\n\r\n")) == [200]
+
+
 def test_a_head_without_end_is_given_up() -> None:
     connection = Connection()
     connection.send(b"GET /a HTTP/1.1\r\n")
@@ -438,6 +467,33 @@ def test_a_connection_on_which_nothing_comes_is_closed() -> None:
     assert connection.answers() == []
 
 
+def test_a_request_behind_an_answer_has_as_long_to_come_as_any() -> None:
+    connection = Connection()
+    assert statuses(connection.send(GET + b"GET /a HTTP/1.1\r\n")) == [200]
+    connection.clock.pass_on(REQUEST_SECONDS - 1)
+    assert statuses(connection.send(b"Host: x\r\n\r\n")) == [200]
+
+
+def test_a_timer_that_fires_early_is_as_good_as_one_that_does_not() -> None:
+    """Those of uvloop do; and where next to no time is left it gives a handle that knows no time."""
+    connection = Connection()
+    connection.send(GET)
+    (timer,) = [each for each in connection.clock.timers if not each.over]
+    timer.over, connection.clock.now = True, timer.when_ - 0.0004
+    timer.callback()
+    assert connection.closed()
+
+
+@pytest.mark.parametrize("closed", [b"GET /a HTTP/1.0\r\nHost: x\r\n\r\n", GET, b"GET /a HT", b"\0"])
+def test_who_does_not_read_its_last_answer_is_given_up(closed: bytes) -> None:
+    connection = Connection()
+    connection.send(closed)
+    connection.clock.pass_on(REQUEST_SECONDS - 1)
+    assert not connection.wire.aborted
+    connection.clock.pass_on(REQUEST_SECONDS + 1)
+    assert connection.wire.aborted
+
+
 def test_who_does_not_read_its_answers_is_not_served_and_given_up() -> None:
     connection = Connection()
     connection.protocol.pause_writing()
@@ -492,16 +548,55 @@ def test_a_stop_waits_for_the_answers_to_what_has_come() -> None:
     asyncio.run(scenario())
 
 
+def test_a_stop_answers_no_request_behind_the_one_that_was_told_to_be_the_last() -> None:
+    async def scenario() -> None:
+        connection = Connection()
+        connection.send(b"GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /a HT")
+        await settled()
+        connection.protocol.shutdown()
+        connection.app.gates[b"/later"].set()
+        await settled()
+        assert b"connection: close\r\n" in connection.answers()[0]
+        assert connection.send(b"TP/1.1\r\nHost: x\r\n\r\n") == []
+        assert len(connection.app.begun) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_waits_for_a_body_that_is_coming_behind_an_answer() -> None:
+    async def scenario() -> None:
+        connection = Connection()
+        connection.send(b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n" + post(b"hi")[:-1])
+        await settled()
+        connection.protocol.shutdown()
+        connection.app.gates[b"/later"].set()
+        await settled()
+        answers = connection.answers() + connection.send(b"i")
+        assert [b"connection: close\r\n" in each for each in answers] == [False, True]
+        assert connection.closed()
+
+    asyncio.run(scenario())
+
+
+def test_no_request_is_begun_whose_answer_nobody_can_have() -> None:
+    connection = Connection()
+    connection.protocol.data_received(GET * 20)
+    connection.wire.closed = True
+    connection.answers()
+    assert len(connection.app.begun) == 8
+
+
 def test_an_answer_that_the_stop_does_not_wait_for_is_told_as_a_failure() -> None:
     async def scenario() -> None:
         connection = Connection()
-        connection.send(b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.send(b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
         await settled()
         connection.protocol.shutdown()
         for task in connection.state.tasks:
             task.cancel()
         await settled()
         assert statuses(connection.answers()) == [500]
+        assert len(connection.app.begun) == 1
         assert connection.closed()
 
     asyncio.run(scenario())

@@ -16,7 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from locum.client.effects import Send
 from locum.client.failures import AnswerTooLarge, ClientFailure, ConnectionFailure, TimedOut
@@ -29,7 +29,7 @@ __all__ = ["Connections"]
 
 _CHUNK: Final = 1 << 16
 _AROUND: Final = 1 << 18
-"""Bytes that may come around a body that is as long as it may be: heads, trailers, the sizes of chunks."""
+"""Bytes of heads, and that may come around a body as long as it may be: trailers, the sizes of chunks."""
 
 _BODIED: Final = frozenset({"PATCH", "POST", "PUT"})
 """Methods that say the length of their body even where they have none (RFC 9110 section 8.6)."""
@@ -174,7 +174,7 @@ def _exchange(connection: socket.socket, message: bytes, effect: Send, clock: _C
     """The whole answer to a message."""
     answer = _Answer(headed=effect.request.method == "HEAD")
     parser = answer.parser
-    left = 2 * effect.most + _AROUND
+    came = 0
     connection.settimeout(clock.left())
     try:
         connection.sendall(message)
@@ -184,15 +184,15 @@ def _exchange(connection: socket.socket, message: bytes, effect: Send, clock: _C
     while not answer.complete:
         connection.settimeout(clock.left())
         data = connection.recv(_CHUNK)
-        left -= len(data)
-        if left < 0:
+        came += len(data)
+        if came > (2 * effect.most + _AROUND if answer.begun else _AROUND):
             raise AnswerTooLarge(f"{effect.origin}: more comes than an answer of {effect.most} bytes")
         if not data:
             answer.end()
             break
         try:
             parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             answer.end_unread(error)
         if len(answer.body) > effect.most:
             raise AnswerTooLarge(f"{effect.origin}: the answer has more than {effect.most} bytes")
@@ -235,6 +235,11 @@ class _Answer:
     def reusable(self) -> bool:
         """Whether the connection is good for another request: nothing is left over of this one."""
         return self._kept and not self.surplus
+
+    @property
+    def begun(self) -> bool:
+        """Whether its head is there."""
+        return self._status > 0
 
     def response(self) -> Response:
         """The answer as a value."""

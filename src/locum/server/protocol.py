@@ -28,10 +28,11 @@ from locum.server.app import Application, Incoming
 __all__ = ["MAXIMUM_HEAD", "Protocol"]
 
 MAXIMUM_HEAD: Final = 131_072
-"""Bytes of a request line and headers that arrive before the connection is given up; the application allows 32 KiB."""
+"""Bytes before, between and behind the pieces of a body, at which the connection is given up: heads, of which the
+application allows 32 KiB, trailers, and what stands beside the sizes of chunks."""
 
 REQUEST_SECONDS: Final = 60.0
-"""In which a request must have come as a whole, counted from its first byte."""
+"""In which a request must have come as a whole, counted from its first byte, and the last answer be read."""
 
 _KEPT_HEADERS: Final = 256
 """Lines that are kept: more than the application allows, which refuses them all."""
@@ -109,7 +110,7 @@ class Protocol(asyncio.Protocol):
         self._dated: list[tuple[bytes, bytes]] = []
         self._default_lines = ""
 
-        self._deadline = 0.0
+        self._deadline = self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     # The connection
@@ -143,30 +144,44 @@ class Protocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """Finish what has come and close; the server stops.  Of what comes a head is enough."""
         self._closing = True
-        if self._answering is None and not self._waiting and not (self._reading and self._headed):
-            self._transport.close()
+        if self._answering is None and not self._owes():
+            self._close()
+
+    def _owes(self) -> bool:
+        """Whether another answer is owed behind the one that is being given."""
+        return bool(self._waiting) or (self._reading and self._headed)
+
+    def _close(self) -> None:
+        """Close when the client has read its answers; it does not have forever for that either."""
+        self._transport.close()
+        self._expect_within(REQUEST_SECONDS)
 
     def _expect_within(self, seconds: float) -> None:
         """Give the client so long for what it has to do next; the timer moves when it fires, not for each request."""
         self._deadline = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._deadline:
+        if self._timer is None or self._due > self._deadline:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._late)
+            self._wait()
+
+    def _wait(self) -> None:
+        # uvloop's timers fire early by the part of a millisecond, and do not all tell when.
+        self._due = self._deadline
+        self._timer = self._loop.call_at(self._due, self._late)
 
     def _late(self) -> None:
         self._timer = None
         if self._answering is not None or self._scheduled:
             self._expect_within(REQUEST_SECONDS)
-        elif self._deadline > self._loop.time():
-            self._timer = self._loop.call_at(self._deadline, self._late)
-        elif not self._writable:
+        elif self._deadline > self._due:
+            self._wait()
+        elif not self._writable or self._transport.is_closing():
             self._transport.abort()
-        elif not self._transport.is_closing():
-            if self._reading and not self._deaf:
-                self._reading = False
-                self._write(_LATE, "GET", keeps=False)
-            self._transport.close()
+        elif self._reading and not self._deaf:
+            self._reading = False
+            self._write(_LATE, "GET", keeps=False)
+        else:
+            self._close()
 
     # What comes
 
@@ -182,7 +197,7 @@ class Protocol(asyncio.Protocol):
         except HttpParserError:
             self._reading = False
             self._refuse(_NO_HTTP)
-        if self._reading and not self._headed:
+        if self._reading:
             self._head += len(data)
             if self._head > MAXIMUM_HEAD:
                 self._transport.abort()
@@ -217,15 +232,15 @@ class Protocol(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Its head is there."""
         self._headed = True
-        if self._expecting and not self._deaf and self._answering is None and not self._waiting:
+        if self._expecting and self._parser is not None:
+            self._expecting = self._parser.get_http_version() == "1.1"
             sizes = [int(value) for name, value in self._headers if name == "content-length"]
             if sizes and sizes[0] > self._app.max_body:
                 self._refuse(self._app.too_large())
-            else:
-                self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
+        self._head = -self._chunk
         if self._deaf:
             return
         self._size += len(body)
@@ -250,7 +265,7 @@ class Protocol(asyncio.Protocol):
             url = parse_url(self._url)  # what it refuses the parser tells as an error of its own
             path, query = url.path or b"", url.query or b""
         method = parser.get_method().decode("ascii")
-        keeps = parser.should_keep_alive() and not parser.should_upgrade() and parser.get_http_version() != "1.0"
+        keeps = parser.should_keep_alive() and not parser.should_upgrade() and parser.get_http_version() == "1.1"
         body = bytes(self._body)
         incoming = Incoming(method, path, query, tuple(self._headers), self._length, body, self._peer, self._secure)
         self._waiting.append(_Request(incoming, method, keeps))
@@ -268,6 +283,8 @@ class Protocol(asyncio.Protocol):
     def _answer_some(self) -> None:
         """Answer what has come, in its order, as far as nobody has to wait."""
         self._scheduled = False
+        if self._transport.is_closing():
+            return
         for _ in range(_TURN):
             if not self._waiting or self._answering is not None or not self._writable:
                 break
@@ -282,6 +299,9 @@ class Protocol(asyncio.Protocol):
         if self._waiting and self._answering is None and self._writable:
             self._scheduled = True
             self._loop.call_soon(self._answer_some)
+        if self._expecting and self._headed and self._reading and not (self._waiting or self._answering or self._deaf):
+            self._expecting = False
+            self._transport.write(_CONTINUE)
 
     def _answer(self, request: _Request) -> None:
         if isinstance(request.incoming, Response):
@@ -300,23 +320,26 @@ class Protocol(asyncio.Protocol):
         task.add_done_callback(self._state.tasks.discard)
 
     async def _later(self, answer: Coroutine[Any, Any, Response], request: _Request) -> None:
-        response = _BROKEN
+        response, keeps = _BROKEN, request.keeps
         try:
             response = await answer
         except Exception:
             _log.exception("a request was not answered")
+        except asyncio.CancelledError:
+            # The server does not wait any longer, nor for those behind it.
+            self._waiting.clear()
+            keeps = False
+            raise
         finally:
-            # Also where the server will not wait any longer and cancels.
             self._answering = None
-            if not self._transport.is_closing():
-                self._write(response, request.method, keeps=request.keeps)
-                self._answer_some()
+            self._write(response, request.method, keeps=keeps)
+            self._answer_some()
 
     def _write(self, response: Response, method: str, *, keeps: bool) -> None:
         self._state.total_requests += 1
         if self._transport.is_closing():
             return
-        keeps = keeps and not (self._closing and not self._waiting)
+        keeps = keeps and not (self._closing and not self._owes())
         try:
             head = self._written(response, keeps=keeps)
         except ValueError:
@@ -324,13 +347,15 @@ class Protocol(asyncio.Protocol):
             response = _BROKEN
             head = self._written(response, keeps=keeps)
         self._transport.write(head if method == "HEAD" else head + response.body)
-        if keeps:
-            self._expect_within(self._idle if self._writable else REQUEST_SECONDS)
-        elif self._reading:
-            # A client that is still sending would have its answer taken away by a close.
-            self._expect_within(_LINGERING)
-        else:
-            self._transport.close()
+        if not keeps:
+            self._deaf = True
+            if self._reading:
+                # A client that is still sending would have its answer taken away by a close.
+                self._expect_within(_LINGERING)
+            else:
+                self._close()
+        elif self._writable and not self._reading:
+            self._expect_within(self._idle)
 
     def _written(self, response: Response, *, keeps: bool) -> bytes:
         """The head of an answer; ValueError where a header would be more than a line."""
