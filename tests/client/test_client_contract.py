@@ -279,7 +279,7 @@ def test_violations_are_all_told_however_many_though_a_server_stops_at_ten() -> 
     command = AssumeRoleCommand(
         role_arn="short", role_session_name="name", tags=tuple(Tag(key="k", value="x" * 300) for _ in range(40))
     )
-    with pytest.raises(ValidationError, match=r"^41 validation errors detected: "):
+    with pytest.raises(ValidationError, match="41 validation errors detected: "):
         FarEnd(GOOD).play(calls().call(command))
     assert "12345x" not in raised.value.message
     assert far_end.sent == []
