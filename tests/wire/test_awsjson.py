@@ -41,10 +41,18 @@ from locum.wire.xml import MAX_BYTES, UnreadableAnswer
 
 from .test_query_roundtrip import few, model, plain, shapes
 
-DENIED: Final = "You don't have permissions to access this resource."
+OWN_WORDS: Final = {
+    errors.AccessDenied: "You don't have permissions to access this resource.",
+    errors.ConcurrentModificationException: (
+        "AWS Organizations can't complete your request because it conflicts with another attempt to modify the same "
+        "entity. Try again later."
+    ),
+}
 INVALID: Final = "You specified an invalid value."
 MISSING: Final = "You must provide a value for the parameter."
+TOO_LARGE: Final = "You provided a value that exceeds the maximum allowed."
 TOO_LONG: Final = "You provided a string that exceeds that maximum length."
+TOO_SMALL: Final = "You provided a value that is below the minimum allowed."
 ALL: Final = [pytest.param(command, id=name) for name, command in COMMANDS.items()]
 
 
@@ -110,7 +118,7 @@ def test_errors_are_read_alike_by_botocore_and_by_us(error: type[ServiceExceptio
     raised = error("told")
     status, content_type, body = aws_json.encode_error(raised)
     meant = aws_json.spoken(raised)
-    told = DENIED if error is errors.AccessDenied else "told"
+    told = OWN_WORDS.get(error, "told")
     decoded = aws_json.decode_error(status, body, (("x-amzn-requestid", "id"),))
     assert content_type == aws_json.CONTENT_TYPE
     assert (type(decoded), decoded.message, decoded.request_id) == (type(meant), told, "id")
@@ -141,7 +149,7 @@ def test_what_all_services_refuse_has_its_own_name_here(
     status, _, body = aws_json.encode_error(shared("told"))
     assert status == 400
     decoded = aws_json.decode_error(status, body)
-    assert (type(decoded), decoded.message) == (here, DENIED if shared is errors.AccessDenied else "told")
+    assert (type(decoded), decoded.message) == (here, OWN_WORDS.get(shared, "told"))
 
 
 @pytest.mark.facts("ORG-GEN-001")
@@ -225,8 +233,8 @@ def test_a_list_of_the_wrong_things_is_refused() -> None:
             "You provided a value that does not match the required pattern.",
         ),
         (DescribeAccountCommand, {"AccountId": "1" * 13}, "MAX_LENGTH_EXCEEDED:ACCOUNT_ID", TOO_LONG),
-        (ListAccountsCommand, {"MaxResults": 0}, "MIN_VALUE_EXCEEDED:MAX_RESULTS", "You provided a value that is below the minimum allowed."),
-        (ListAccountsCommand, {"MaxResults": 21}, "MAX_VALUE_EXCEEDED:MAX_RESULTS", "You provided a value that exceeds the maximum allowed."),
+        (ListAccountsCommand, {"MaxResults": 0}, "MIN_VALUE_EXCEEDED:MAX_RESULTS", TOO_SMALL),
+        (ListAccountsCommand, {"MaxResults": 21}, "MAX_VALUE_EXCEEDED:MAX_RESULTS", TOO_LARGE),
         (ListPoliciesCommand, {"Filter": "NO_POLICY"}, "INVALID_ENUM:FILTER", INVALID),
         (CreateOrganizationalUnitCommand, {"ParentId": "r-ab12", "Name": ""}, "MIN_LENGTH_EXCEEDED:NAME", INVALID),
         (

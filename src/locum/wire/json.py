@@ -153,8 +153,14 @@ _SPOKEN: Final[dict[type[ServiceException], type[ServiceException]]] = {
 """What services that speak awsQuery and the steps that all share raise → how services that speak awsJson call it."""
 
 
-_DENIED: Final = "You don't have permissions to access this resource."
-"""What Organizations says of every denial, whichever policy it is for."""
+_SAID: Final[dict[type[ServiceException], str]] = {
+    AccessDeniedException: "You don't have permissions to access this resource.",
+    ConcurrentModificationException: (
+        "AWS Organizations can't complete your request because it conflicts with another attempt to modify the same "
+        "entity. Try again later."
+    ),
+}
+"""What Organizations says in words of its own, of a denial whichever policy it is for."""
 
 
 def spoken(error: ServiceException) -> ServiceException:
@@ -165,8 +171,7 @@ def spoken(error: ServiceException) -> ServiceException:
     kind = _SPOKEN.get(type(error))
     if kind is None:
         return error
-    message = _DENIED if kind is AccessDeniedException else error.message
-    renamed = kind(message, decision=error.decision)
+    renamed = kind(_SAID.get(kind, error.message), decision=error.decision)
     renamed.details = error.details
     return renamed
 

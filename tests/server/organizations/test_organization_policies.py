@@ -68,7 +68,7 @@ def test_a_type_is_enabled_in_the_root_once(org: Org) -> None:
     org.refused(off, PolicyTypeNotEnabledException)
     org.enable(RCP)
     shown = org.call(organization.ListRootsCommand()).roots[0]
-    assert [each.type for each in shown.policy_types] == [SCP, RCP]
+    assert [each.type for each in shown.policy_types] == [RCP, SCP]
 
 
 @pytest.mark.facts("ORG-010")

@@ -426,7 +426,7 @@ def test_an_audit_looks_at_roots_credentials_and_at_nothing_else(realm: Realm) -
         groups.ListGroupsCommand(),
     ):
         assert world.refusal(session, denied, errors.AccessDenied).endswith(task)
-    with pytest.raises(errors.ServiceException) as refused:
+    with pytest.raises(errors.ServiceException):
         world.call(session, accounts.LeaveOrganizationCommand())
     assert world.records()[-1]["errorMessage"].endswith(task)
 

@@ -75,7 +75,9 @@ def root_shown(call: Call[Any], organization: Organization) -> types.Root:
         id=organization.root,
         arn=arn_in(call.partition, organization, "root", organization.root),
         name=ROOT_NAME,
-        policy_types=tuple(types.PolicyTypeSummary(type=each, status="ENABLED") for each in organization.policy_types),
+        policy_types=tuple(
+            types.PolicyTypeSummary(type=each, status="ENABLED") for each in sorted(organization.policy_types)
+        ),
     )
 
 
