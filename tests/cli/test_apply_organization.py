@@ -129,6 +129,13 @@ def test_a_policy_that_just_fits_can_be_described(world: Declaring, type: str, m
     assert policies(other)["long"].content == document
 
 
+def test_a_description_can_go(full: Declaring) -> None:
+    bare = FILE.replace("        description: only ours\n", "")
+    assert full.apply(bare).faults == ()
+    assert policies(full)["regions"].description == ""
+    assert full.changed(full.apply(bare)) == []
+
+
 def test_members_move_policies_change_hands_and_settings_go(full: Declaring) -> None:
     text = (
         FILE.replace("scps: [FullAWSAccess, regions]", "scps: [more]")

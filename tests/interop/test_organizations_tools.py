@@ -55,7 +55,7 @@ def test_terraforms_sequence_of_an_organization(account: Account) -> None:
         client.delete_organizational_unit(OrganizationalUnitId=unit)
     with pytest.raises(client.exceptions.InvalidInputException) as invalid:
         client.describe_account(AccountId="12")
-    assert invalid.value.response["Reason"] == "INVALID_PATTERN"
+    assert invalid.value.response["Reason"] == "INVALID_PATTERN:ACCOUNT_ID"
 
     client.remove_account_from_organization(AccountId=member)
     client.delete_organizational_unit(OrganizationalUnitId=unit)

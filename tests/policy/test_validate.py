@@ -458,6 +458,13 @@ def test_organizations_stores_the_full_language(kind: PolicyKind, statement: dic
     assert compile_policy(validate(many(statement), kind), kind).statements
 
 
+@pytest.mark.facts("POL-VA-071")
+@pytest.mark.parametrize("version", [{}, {"Version": "2008-10-17"}, {"Version": "2012-10-17"}])
+def test_a_service_control_policy_needs_no_version(version: dict[str, str]) -> None:
+    assert validate(json.dumps({**version, "Statement": [STATEMENT]}), PolicyKind.SERVICE_CONTROL).statements
+    assert refusal(json.dumps({"Statement": [RCP]}), PolicyKind.RESOURCE_CONTROL) == ORGANIZATIONS
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

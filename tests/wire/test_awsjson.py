@@ -17,7 +17,7 @@ from locum import errors
 from locum.api.organizations import COMMANDS, ORGANIZATIONS
 from locum.api.organizations.accounts import CreateAccountCommand, DescribeAccountCommand, ListAccountsCommand
 from locum.api.organizations.policies import ListPoliciesCommand
-from locum.api.organizations.units import CreateOrganizationalUnitCommand, TagResourceCommand
+from locum.api.organizations.units import CreateOrganizationalUnitCommand, TagResourceCommand, UntagResourceCommand
 from locum.api.shapes import Command, Shape, members, violations
 from locum.errors import ServiceException
 from locum.organization_errors import (
@@ -41,6 +41,18 @@ from locum.wire.xml import MAX_BYTES, UnreadableAnswer
 
 from .test_query_roundtrip import few, model, plain, shapes
 
+OWN_WORDS: Final = {
+    errors.AccessDenied: "You don't have permissions to access this resource.",
+    errors.ConcurrentModificationException: (
+        "AWS Organizations can't complete your request because it conflicts with another attempt to modify the same "
+        "entity. Try again later."
+    ),
+}
+INVALID: Final = "You specified an invalid value."
+MISSING: Final = "You must provide a value for the parameter."
+TOO_LARGE: Final = "You provided a value that exceeds the maximum allowed."
+TOO_LONG: Final = "You provided a string that exceeds that maximum length."
+TOO_SMALL: Final = "You provided a value that is below the minimum allowed."
 ALL: Final = [pytest.param(command, id=name) for name, command in COMMANDS.items()]
 
 
@@ -106,12 +118,13 @@ def test_errors_are_read_alike_by_botocore_and_by_us(error: type[ServiceExceptio
     raised = error("told")
     status, content_type, body = aws_json.encode_error(raised)
     meant = aws_json.spoken(raised)
+    told = OWN_WORDS.get(error, "told")
     decoded = aws_json.decode_error(status, body, (("x-amzn-requestid", "id"),))
     assert content_type == aws_json.CONTENT_TYPE
-    assert (type(decoded), decoded.message, decoded.request_id) == (type(meant), "told", "id")
+    assert (type(decoded), decoded.message, decoded.request_id) == (type(meant), told, "id")
     parsed = botocore.parsers.JSONParser().parse({"body": body, "headers": {}, "status_code": status}, None)
     assert parsed["Error"]["Code"] == meant.code
-    assert parsed["Error"]["Message"] == "told"
+    assert parsed["Error"]["Message"] == told
     assert parsed["ResponseMetadata"]["HTTPStatusCode"] == status == meant.status
 
 
@@ -136,7 +149,7 @@ def test_what_all_services_refuse_has_its_own_name_here(
     status, _, body = aws_json.encode_error(shared("told"))
     assert status == 400
     decoded = aws_json.decode_error(status, body)
-    assert (type(decoded), decoded.message) == (here, "told")
+    assert (type(decoded), decoded.message) == (here, OWN_WORDS.get(shared, "told"))
 
 
 @pytest.mark.facts("ORG-GEN-001")
@@ -210,31 +223,46 @@ def test_a_list_of_the_wrong_things_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command_type", "given_", "reason"),
+    ("command_type", "given_", "reason", "said"),
     [
-        (DescribeAccountCommand, {}, "INPUT_REQUIRED"),
-        (DescribeAccountCommand, {"AccountId": "11112222333"}, "INVALID_PATTERN"),
-        (DescribeAccountCommand, {"AccountId": "1" * 13}, "MAX_LENGTH_EXCEEDED"),
-        (ListAccountsCommand, {"MaxResults": 0}, "MIN_VALUE_EXCEEDED"),
-        (ListAccountsCommand, {"MaxResults": 21}, "MAX_VALUE_EXCEEDED"),
-        (ListPoliciesCommand, {"Filter": "NO_POLICY"}, "INVALID_ENUM"),
-        (CreateOrganizationalUnitCommand, {"ParentId": "r-ab12", "Name": ""}, "MIN_LENGTH_EXCEEDED"),
+        (DescribeAccountCommand, {}, "INPUT_REQUIRED:ACCOUNT_ID", MISSING),
+        (
+            DescribeAccountCommand,
+            {"AccountId": "11112222333"},
+            "INVALID_PATTERN:ACCOUNT_ID",
+            "You provided a value that does not match the required pattern.",
+        ),
+        (DescribeAccountCommand, {"AccountId": "1" * 13}, "MAX_LENGTH_EXCEEDED:ACCOUNT_ID", TOO_LONG),
+        (ListAccountsCommand, {"MaxResults": 0}, "MIN_VALUE_EXCEEDED:MAX_RESULTS", TOO_SMALL),
+        (ListAccountsCommand, {"MaxResults": 21}, "MAX_VALUE_EXCEEDED:MAX_RESULTS", TOO_LARGE),
+        (ListPoliciesCommand, {"Filter": "NO_POLICY"}, "INVALID_ENUM:FILTER", INVALID),
+        (CreateOrganizationalUnitCommand, {"ParentId": "r-ab12", "Name": ""}, "MIN_LENGTH_EXCEEDED:NAME", INVALID),
+        (
+            TagResourceCommand,
+            {"ResourceId": "r-ab12", "Tags": [{"Key": "a", "Value": ""}, {"Key": "é" * 129, "Value": ""}]},
+            "MAX_LENGTH_EXCEEDED:TAGS_2_MEMBER_KEY",
+            TOO_LONG,
+        ),
+        (TagResourceCommand, {"ResourceId": "r-ab12", "Tags": None}, "INPUT_REQUIRED:TAGS", MISSING),
+        (UntagResourceCommand, {"ResourceId": "r-ab12"}, "INPUT_REQUIRED:TAG_KEYS", MISSING),
     ],
 )  # fmt: skip
 @pytest.mark.facts("ORG-GEN-002", "ORG-GEN-003")
 def test_a_broken_limit_is_told_with_its_reason(
-    command_type: type[Command[Any]], given_: dict[str, Any], reason: str
+    command_type: type[Command[Any]], given_: dict[str, Any], reason: str, said: str
 ) -> None:
     with pytest.raises(InvalidInputException) as raised:
         aws_json.decode_command(command_type, json.dumps(given_).encode())
-    misfit = reason == "INVALID_PATTERN"
-    assert raised.value.message == (
-        "You provided a value that does not match the required pattern."
-        if misfit
-        else "You specified an invalid value."
-    )
+    assert raised.value.message == said
     assert raised.value.details["Reason"] == reason
     assert " detected: " in raised.value.details["Violations"]
+
+
+@pytest.mark.parametrize(("command_type", "name"), [(TagResourceCommand, "Tags"), (UntagResourceCommand, "TagKeys")])
+def test_an_empty_list_is_not_an_absent_one(command_type: type[Command[Any]], name: str) -> None:
+    body = json.dumps({"ResourceId": "r-ab12", name: []}).encode()
+    command = aws_json.decode_command(command_type, body)
+    assert aws_json.encode_command(command) == body.replace(b" ", b"")
 
 
 def test_an_address_that_takes_long_to_refuse_is_refused_soon() -> None:

@@ -87,7 +87,8 @@ class Limits(msgspec.Struct, frozen=True):
 
     ``misfit``: what is said of a text that does not fit the pattern, where that check comes after all others and has
     words of its own (IAM-GEN-044, IAM-GEN-045); ``{}`` stands for the path.  ``no_nulls``: of the entries of a list it
-    is also said that they must not be null (IAM-GEN-043).
+    is also said that they must not be null (IAM-GEN-043).  ``empty``: a required list without entries is not an absent
+    one, which only JSON can tell apart.
     """
 
     least: int | None = None
@@ -98,6 +99,7 @@ class Limits(msgspec.Struct, frozen=True):
     wire_name: str | None = None
     misfit: str | None = None
     no_nulls: bool = False
+    empty: bool = False
 
 
 _UNLIMITED: Final = Limits()
@@ -155,9 +157,9 @@ def integer(least: int | None = None, most: int | None = None) -> Limits:
     return Limits(least, most)
 
 
-def items(least: int | None = None, most: int | None = None, *, no_nulls: bool = False) -> Limits:
+def items(least: int | None = None, most: int | None = None, *, no_nulls: bool = False, empty: bool = False) -> Limits:
     """Limits of a list's count."""
-    return Limits(least, most, no_nulls=no_nulls)
+    return Limits(least, most, no_nulls=no_nulls, empty=empty)
 
 
 def named(wire_name: str) -> Limits:
@@ -259,7 +261,9 @@ def members(shape: type[Shape]) -> tuple[Member, ...]:
     declared = []
     for field in msgspec.structs.fields(shape):
         member = _member(field.name, hints[field.name], field.required, [])
-        absent = (() if member.kind is Kind.LIST else None) if field.required else field.default
+        absent = field.default
+        if field.required:
+            absent = () if member.kind is Kind.LIST and not member.limits.empty else None
         declared.append(msgspec.structs.replace(member, absent=absent))
     return tuple(declared)
 
@@ -465,7 +469,7 @@ def _violations(member: Member, value: Any, path: str, found: list[Violation]) -
 def _list_violations(member: Member, value: tuple[Any, ...], path: str, found: list[Violation]) -> None:
     element = typing.cast("Member", member.element)
     if not value:
-        if member.required:
+        if member.required and not member.limits.empty:
             found.append(Violation(path, "null", _NOT_NULL))
         return
     mistyped = [broken for each in value if each is not None and (broken := _mistyped(element, each)) is not None]

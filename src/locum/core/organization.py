@@ -53,7 +53,7 @@ def _full_access(id: str, type: str, name: str, **statement: str) -> OrgPolicy:
         type=type,
         name=name,
         created=0,
-        content=msgspec.json.encode(document).decode(),
+        content=msgspec.json.format(msgspec.json.encode(document)).decode(),
         description="Allows access to every operation" if type == SERVICE_CONTROL else "Allows access to all resources",
     )
 

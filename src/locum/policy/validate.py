@@ -237,7 +237,7 @@ _CHECKS: Final[dict[PolicyKind, tuple[_Check, ...]]] = {
     PolicyKind.MANAGED: (_version, *_IDENTITY),
     PolicyKind.INLINE: _IDENTITY,
     PolicyKind.SESSION: _IDENTITY,
-    PolicyKind.SERVICE_CONTROL: (_version, *_IDENTITY),
+    PolicyKind.SERVICE_CONTROL: _IDENTITY,
     PolicyKind.RESOURCE_CONTROL: (
         _version,
         _resource_control,

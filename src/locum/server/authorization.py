@@ -12,6 +12,7 @@ import msgspec
 
 from locum import arn
 from locum.api.iam import IAM
+from locum.api.organizations import ORGANIZATIONS
 from locum.api.shapes import Target
 from locum.api.sts import (
     AssumeRoleWithSAMLCommand,
@@ -21,6 +22,7 @@ from locum.api.sts import (
     Tag,
 )
 from locum.core.issue import role_named
+from locum.core.organization import OrgFacts
 from locum.core.outbound import lifetime
 from locum.core.records import Role, User
 from locum.core.root_access import root_account
@@ -48,6 +50,7 @@ _TAG_SESSION: Final = "sts:TagSession"
 _SET_SOURCE_IDENTITY: Final = "sts:SetSourceIdentity"
 _SET_CONTEXT: Final = "sts:SetContext"
 _TAG_IDENTITY: Final = "sts:TagGetWebIdentityToken"
+_TAG_RESOURCE: Final = "organizations:TagResource"
 _FEDERATION: Final = GetFederationTokenCommand.operation
 _ROOT: Final = AssumeRootCommand.operation
 _PASSING: Final = "iam:PassRole"
@@ -107,7 +110,8 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
         resource = call.target.arn
     elif declared.resource != "*":
         resource = declared.resource.format(partition=call.partition, account=caller.account)
-    owner_keys(context, caller.account, organization)
+    owner = _owner(call, organization)
+    owner_keys(context, caller.account if owner is None else owner.account, owner)
     stored = call.target.stored
     if stored is not None:
         tag_keys(context, getattr(stored.record, "tags", {}), prefixes=_RESOURCE_TAGS)
@@ -131,9 +135,22 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     elif call.command.operation is _IDENTITY and call.command.tags:
         # Tags for an identity token; unlike for sessions the text tells the reason (STS-GWT-003, STS-E-006).
         _ask(_TAG_IDENTITY, resource, caller, policies, context, reason=True)
+    elif call.command.operation.service is ORGANIZATIONS and getattr(call.command, "tags", None):
+        # What is made with tags is tagged, too.
+        _ask(_TAG_RESOURCE, resource, caller, policies, context)
     if declared.passes is not None:
         _ask_to_pass(call, declared.passes, policies, context)
     return _NOTHING
+
+
+def _owner(call: Call[Any], organization: OrgFacts | None) -> OrgFacts | None:
+    """The account whose resources a call is about, as keys tell of it, None for the caller's outside an organization.
+
+    An organization and all that is in it is its management account's, whoever asks, AWS's own policies included.
+    """
+    if organization is None or organization.is_management or call.command.operation.service is not ORGANIZATIONS:
+        return organization
+    return call.directory.organization_of(organization.management)
 
 
 def _named(call: Call[Any], asked: str) -> str:

@@ -62,6 +62,8 @@ MAX_CONTAINERS: Final = 512
 """Objects and lists of a request's document."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_CAPITAL: Final = re.compile("(?=[A-Z])")
+_INVALID_VALUE: Final = "You specified an invalid value."
 _RETRYABLE_STATUS: Final = frozenset({429, 500, 502, 503, 504})
 
 AnyCommand = TypeVar("AnyCommand", bound=Command[Any])
@@ -87,7 +89,7 @@ def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
         raise SerializationException(f"The request cannot be read: {error}") from None
     found = violations(command)
     if found:
-        text, reason = _reason(found[0])
+        reason, text = _reason(found[0])
         refusal = InvalidInputException(text)
         refusal.details = {"Reason": reason, "Violations": refuse(found, command_type.operation.service).message}
         raise refusal
@@ -95,22 +97,27 @@ def decode_command(command_type: type[AnyCommand], body: bytes) -> AnyCommand:
 
 
 _REASONS: Final = (
-    ("Member must not be null", "INPUT_REQUIRED"),
-    ("Member must satisfy regular expression pattern", "INVALID_PATTERN"),
-    ("Member must satisfy enum value set", "INVALID_ENUM"),
-    ("Member must have length less", "MAX_LENGTH_EXCEEDED"),
-    ("Member must have length greater", "MIN_LENGTH_EXCEEDED"),
-    ("Member must have value less", "MAX_VALUE_EXCEEDED"),
-    ("Member must have value greater", "MIN_VALUE_EXCEEDED"),
+    ("Member must not be null", "INPUT_REQUIRED", "You must provide a value for the parameter."),
+    (
+        "Member must satisfy regular expression pattern",
+        "INVALID_PATTERN",
+        "You provided a value that does not match the required pattern.",
+    ),
+    ("Member must have length less", "MAX_LENGTH_EXCEEDED", "You provided a string that exceeds that maximum length."),
+    ("Member must have length greater", "MIN_LENGTH_EXCEEDED", _INVALID_VALUE),
+    ("Member must have value less", "MAX_VALUE_EXCEEDED", "You provided a value that exceeds the maximum allowed."),
+    ("Member must have value greater", "MIN_VALUE_EXCEEDED", "You provided a value that is below the minimum allowed."),
+    ("Member must satisfy enum value set", "INVALID_ENUM", _INVALID_VALUE),
 )
+"""How a constraint begins → the beginning of ``Reason`` and the message, AWS's own where an answer of it is known."""
 
 
 def _reason(broken: Violation) -> tuple[str, str]:
-    """What Organizations calls a broken limit: the beginning of the message, and ``Reason``."""
-    reason = next((name for text, name in _REASONS if broken.constraint.startswith(text)), "INVALID_LIST_MEMBER")
-    if reason == "INVALID_PATTERN":
-        return "You provided a value that does not match the required pattern.", reason
-    return "You specified an invalid value.", reason
+    """What Organizations calls a broken limit: ``Reason``, which ends with the member's name, and the message."""
+    known = ((name, said) for begin, name, said in _REASONS if broken.constraint.startswith(begin))
+    name, said = next(known, ("INVALID_LIST_MEMBER", _INVALID_VALUE))
+    member = _CAPITAL.sub("_", broken.path).replace(".", "_").upper()
+    return f"{name}:{member}", said
 
 
 def encode_command(command: Command[Any]) -> bytes:
@@ -146,12 +153,25 @@ _SPOKEN: Final[dict[type[ServiceException], type[ServiceException]]] = {
 """What services that speak awsQuery and the steps that all share raise → how services that speak awsJson call it."""
 
 
+_SAID: Final[dict[type[ServiceException], str]] = {
+    AccessDeniedException: "You don't have permissions to access this resource.",
+    ConcurrentModificationException: (
+        "AWS Organizations can't complete your request because it conflicts with another attempt to modify the same "
+        "entity. Try again later."
+    ),
+}
+"""What Organizations says in words of its own, of a denial whichever policy it is for."""
+
+
 def spoken(error: ServiceException) -> ServiceException:
-    """The error as a service that speaks awsJson has it: the same unless it has another name there."""
+    """The error as a service that speaks awsJson has it: the same unless it has another name there.
+
+    Of a denial it does not say what was missing; the encoded authorization message beside it does, and the audit line.
+    """
     kind = _SPOKEN.get(type(error))
     if kind is None:
         return error
-    renamed = kind(error.message, decision=error.decision)
+    renamed = kind(_SAID.get(kind, error.message), decision=error.decision)
     renamed.details = error.details
     return renamed
 

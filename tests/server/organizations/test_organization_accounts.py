@@ -79,8 +79,10 @@ def test_a_new_account_has_no_root_key(org: Org) -> None:
 @pytest.mark.facts("ORG-002")
 def test_an_address_that_is_taken_fails_the_creation(org: Org) -> None:
     org.account(email="shop@example.com")
-    failed = org.create("another", email="SHOP@example.com")
-    assert (failed.state, failed.failure_reason, failed.account_id) == ("FAILED", "EMAIL_ALREADY_EXISTS", None)
+    for email in ("SHOP@example.com", f"{ACCOUNT}@locum.invalid"):
+        failed = org.create("another", email=email)
+        assert (failed.state, failed.failure_reason, failed.account_id) == ("FAILED", "EMAIL_ALREADY_EXISTS", None)
+    org.account("third", email=f"{OTHER}@locum.invalid")
     unknown = accounts.DescribeCreateAccountStatusCommand(create_account_request_id="car-00000000")
     org.refused(unknown, CreateAccountStatusNotFoundException)
 

@@ -23,6 +23,7 @@ from .conftest import DENY, FULL, RCP, SCP, Org
 
 TAG: Final = (types.Tag(key="team", value="a"),)
 SERVICE: Final = "iam.amazonaws.com"
+DENIED: Final = "You don't have permissions to access this resource."
 NEVER: Final = "arn:aws:organizations::aws:policy/never"
 _TYPE: Final = ("organizations:PolicyType", SCP, RCP)
 _OTHER_TYPE: Final = ("organizations:PolicyType", RCP, SCP)
@@ -121,6 +122,11 @@ def refused(world: World, who: Any, command: Command[Any]) -> str | None:
     return None
 
 
+def why(world: World) -> str:
+    """What the audit line says of the last denial, which the answer does not tell."""
+    return str(world.records()[-1]["errorMessage"])
+
+
 def test_every_operation_is_here() -> None:
     scene = SimpleNamespace(top="", unit="", account="", policy="")
     assert {make(scene).operation.name for make, _ in ASKS} == set(COMMANDS)  # type: ignore[arg-type]
@@ -139,10 +145,11 @@ def test_permission_is_asked_for_exactly_these_resources(
         others = [arn for arn in arns if arn != missing] + [NEVER if missing == "*" else f"{missing}x"]
         short = world.user(f"short{number}", document(Effect="Allow", Action=action, Resource=others))
         message = refused(world, short, command)
-        assert message is not None
-        assert message.startswith(f"User: arn:aws:iam::{ACCOUNT}:user/short{number} is not authorized to perform: ")
-        assert action in message
-        assert missing == "*" or missing in message
+        assert message == DENIED
+        told = why(world)
+        assert told.startswith(f"User: arn:aws:iam::{ACCOUNT}:user/short{number} is not authorized to perform: ")
+        assert action in told
+        assert missing == "*" or missing in told
     wrong = world.user("wrong", document(Effect="Allow", NotAction=action, Resource="*"))
     assert refused(world, wrong, command) is not None
     right = world.user("right", document(Effect="Allow", Action=action, Resource=arns))
@@ -204,10 +211,12 @@ def test_a_denial_comes_before_any_word_on_what_is_there(org: Org) -> None:
         policies.ListPoliciesForTargetCommand(target_id="ou-zzzz-zzzzzzzz", filter=SCP),
         units.ListTagsForResourceCommand(resource_id="rp-zzzz"),
     ):
-        assert "is not authorized to perform" in (refused(world, nobody, command) or "")
+        assert refused(world, nobody, command) == DENIED
+        assert "is not authorized to perform" in why(world)
     outside = world.account(OTHER)
     stranger = world.user("stranger", root=outside)
-    assert "is not authorized" in (refused(world, stranger, organization.DescribeOrganizationCommand()) or "")
+    assert refused(world, stranger, organization.DescribeOrganizationCommand()) == DENIED
+    assert "is not authorized" in why(world)
     everything = world.user("boss", document(Effect="Allow", Action="*", Resource="*"))
     world.refusal(everything, policies.DescribePolicyCommand(policy_id="p-zzzzzzzz"), PolicyNotFoundException)
     world.refusal(everything, units.ListTagsForResourceCommand(resource_id="rp-zzzz"), TargetNotFoundException)
@@ -220,4 +229,44 @@ def test_a_member_account_cannot_be_given_the_management_accounts_rights(org: Or
     admin = org.world.user("admin", document(Effect="Allow", Action="*", Resource="*"), root=member)
     for who in (member, admin):
         message = refused(org.world, who, accounts.CloseAccountCommand(account_id=ACCOUNT))
-        assert message == "You don't have permissions to access this resource."
+        assert message == DENIED
+        assert why(org.world) == DENIED
+
+
+@pytest.mark.parametrize(("account", "allowed"), [(ACCOUNT, True), ("", False), ("aws", False), (None, False)], ids=str)
+@pytest.mark.parametrize("managing", [True, False])
+@pytest.mark.parametrize(
+    "command", [organization.DescribeOrganizationCommand(), policies.DescribePolicyCommand(policy_id=FULL[SCP])]
+)
+def test_all_of_an_organization_is_its_management_accounts(
+    org: Org, command: Command[Any], managing: bool, account: str | None, allowed: bool
+) -> None:
+    """So say aws:ResourceAccount and its like to whoever asks; ``""`` stands for the member's own account."""
+    member = org.account()
+    org.move(member, org.top, org.unit())
+    org.delegate(member)
+    if account is None:
+        condition = {"Null": {"aws:ResourceAccount": "true"}}
+    else:
+        path = f"{org.id}/{org.top}/"
+        owner = {"aws:ResourceAccount": account or member, "aws:ResourceOrgID": org.id}
+        condition = {"StringEquals": owner, "ForAllValues:StringEquals": {"aws:ResourceOrgPaths": path}}
+    policy = document(Effect="Allow", Action="organizations:*", Resource="*", Condition=condition)
+    who = org.world.user("reader", policy, root=None if managing else org.root_of(member))
+    assert (refused(org.world, who, command) is None) == allowed
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: policies.CreatePolicyCommand(content=DENY, description="", name="n", type=SCP, tags=TAG),
+        lambda s: units.CreateOrganizationalUnitCommand(parent_id=s.top, name="n", tags=TAG),
+        lambda _: accounts.CreateAccountCommand(email=Secret("z@example.com"), account_name=Secret("z"), tags=TAG),
+    ],
+)
+def test_making_something_with_tags_is_tagging_it(org: Org, make: Callable[[Scene], Command[Any]]) -> None:
+    command = make(Scene(org))
+    action = command.operation.action
+    for name, actions, answer in (("half", [action], DENIED), ("whole", [action, "organizations:TagResource"], None)):
+        who = org.world.user(name, document(Effect="Allow", Action=actions, Resource="*"))
+        assert refused(org.world, who, command) == answer

@@ -68,7 +68,7 @@ def test_a_type_is_enabled_in_the_root_once(org: Org) -> None:
     org.refused(off, PolicyTypeNotEnabledException)
     org.enable(RCP)
     shown = org.call(organization.ListRootsCommand()).roots[0]
-    assert [each.type for each in shown.policy_types] == [SCP, RCP]
+    assert [each.type for each in shown.policy_types] == [RCP, SCP]
 
 
 @pytest.mark.facts("ORG-010")
@@ -151,6 +151,7 @@ def test_awss_own_policy_can_be_read_by_everybody_and_changed_by_nobody(org: Org
     summary = shown.policy_summary
     assert summary.aws_managed
     assert summary.arn == f"arn:aws:organizations::aws:policy/{type.lower()}/{FULL[type]}"
+    assert shown.content == json.dumps(json.loads(shown.content), indent=2)
     (statement,) = json.loads(shown.content)["Statement"]
     principal = {"Principal": "*"} if type == RCP else {}
     assert statement == {"Effect": "Allow", "Action": "*", "Resource": "*", **principal}
@@ -184,10 +185,15 @@ def test_a_policy_changes_in_what_is_given(org: Org) -> None:
     org.attach(policy, account)
     assert decided(org.facts(account)) == (Effect.EXPLICIT_DENY, Layer.SERVICE_CONTROL)
     changed = org.call(policies.UpdatePolicyCommand(policy_id=policy, content=DENY.replace("s3", "ec2"))).policy
-    assert (changed.policy_summary.name, changed.policy_summary.description) == ("no-s3", "old")
+    assert (changed.policy_summary.name, changed.policy_summary.description) == (None, None)
     assert decided(org.facts(account)) == (Effect.ALLOW, Layer.IDENTITY)
     changed = org.call(policies.UpdatePolicyCommand(policy_id=policy, name="new", description="")).policy
     assert (changed.policy_summary.name, changed.policy_summary.description) == ("new", "")
+    kept = org.call(policies.DescribePolicyCommand(policy_id=policy)).policy
+    assert (kept.policy_summary.name, kept.policy_summary.description) == ("new", "old")
+    assert kept.content == changed.content == DENY.replace("s3", "ec2")
+    changed = org.call(policies.UpdatePolicyCommand(policy_id=policy, name=" ", description="next")).policy
+    assert (changed.policy_summary.name, changed.policy_summary.description) == (" ", "next")
     for command in (
         policies.UpdatePolicyCommand(policy_id="p-zzzzzzzz", name="x"),
         policies.DeletePolicyCommand(policy_id="p-zzzzzzzz"),

@@ -132,11 +132,12 @@ def test_refusals_of_the_front_door_have_this_protocols_names(org: Org) -> None:
     wrong = Credentials(world.root.access_key_id, Secret("x" * 40))
     world.refusal(wrong, LIST, InvalidSignatureException)
     message = world.refusal(world.user("nobody"), LIST, AccessDeniedException)
-    assert message == (
+    assert message == "You don't have permissions to access this resource."
+    denied = org.world.records()[-1]
+    assert denied["errorMessage"] == (
         "User: arn:aws:iam::111122223333:user/nobody is not authorized to perform: organizations:ListRoots "
         "because no identity-based policy allows the organizations:ListRoots action"
     )
-    denied = org.world.records()[-1]
     assert (denied["eventName"], denied["errorCode"]) == ("ListRoots", "AccessDenied")
 
 

@@ -58,6 +58,15 @@ def test_names_are_unique_under_a_parent(org: Org) -> None:
     org.refused(units.CreateOrganizationalUnitCommand(parent_id="r-zzzz", name="x"), ParentNotFoundException)
 
 
+def test_a_blank_name_changes_nothing(org: Org) -> None:
+    unit = org.unit("kept")
+    for name in (None, " ", "\t \n"):
+        given = units.UpdateOrganizationalUnitCommand(organizational_unit_id=unit, name=name)
+        assert org.call(given).organizational_unit.name == "kept"
+    shown = org.call(units.DescribeOrganizationalUnitCommand(organizational_unit_id=unit)).organizational_unit
+    assert shown.name == "kept"
+
+
 @pytest.mark.parametrize("name", ["\0", "\U0010ffff", " ", "é" * 128, '<"&>'])
 def test_any_name_can_be_kept(org: Org, name: str) -> None:
     unit = org.unit(name)
@@ -185,6 +194,8 @@ def test_the_rules_of_tags(org: Org) -> None:
     def tag(*keys: str) -> units.TagResourceCommand:
         return units.TagResourceCommand(resource_id=org.top, tags=tuple(types.Tag(key=key, value="") for key in keys))
 
+    org.call(tag())
+    org.call(units.UntagResourceCommand(resource_id=org.top, tag_keys=()))
     assert org.refused(tag("a", "a"), InvalidInputException) == "DUPLICATE_TAG_KEY"
     assert org.refused(tag("AWS:a"), InvalidInputException) == "INVALID_SYSTEM_TAGS_PARAMETER"
     assert org.refused(tag(*map(str, range(51))), ConstraintViolationException) == "MAX_TAG_LIMIT_EXCEEDED"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from locum.api.organizations import accounts, organization, policies
+from locum.api.organizations import accounts, organization, policies, types, units
 from locum.organization_errors import (
     ConstraintViolationException,
     InvalidInputException,
@@ -51,6 +51,14 @@ def _with_members(org: Org) -> Any:
     return organization.DeleteOrganizationCommand()
 
 
+def _key_twice(org: Org) -> Any:
+    return units.TagResourceCommand(resource_id=org.top, tags=(types.Tag(key="same", value="one"),) * 2)
+
+
+def _no_token(_: Org) -> Any:
+    return accounts.ListAccountsCommand(next_token="bad")
+
+
 def _without_access(org: Org) -> Any:
     return organization.RegisterDelegatedAdministratorCommand(account_id=org.account(), service_principal=IAM)
 
@@ -77,8 +85,14 @@ def _management(org: Org) -> Any:
         (
             _attached,
             PolicyInUseException,
-            "The policy is attached to one or more entities. "
-            "You must detach it from all roots, OUs, and accounts before performing this operation.",
+            "The specified policy is in use and cannot be deleted.",
+        ),
+        (_key_twice, InvalidInputException, "Your request includes duplicate tag keys."),
+        (
+            _no_token,
+            InvalidInputException,
+            "You specified an invalid value for nextToken. "
+            "You must get the value from the response to a previous call to the API.",
         ),
         (_too_long, ConstraintViolationException, "You have exceeded the maximum policy size."),
         (

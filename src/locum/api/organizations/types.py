@@ -240,7 +240,10 @@ class Child(Shape):
 
 
 class PolicySummary(Shape):
-    """A policy without its document; ``aws_managed`` ones nobody can change (ORG-014)."""
+    """A policy without its document; ``aws_managed`` ones nobody can change (ORG-014).
+
+    An answer to UpdatePolicy has name and description only where the request gave them.
+    """
 
     id: PolicyId
     arn: Annotated[
@@ -252,8 +255,8 @@ class PolicySummary(Shape):
             r"|(arn:aws:organizations::aws:policy\/[0-9a-z_]+\/p-[0-9a-zA-Z_]{10,128})",
         ),
     ]
-    name: PolicyName
-    description: PolicyDescription
+    name: PolicyName | None = None
+    description: PolicyDescription | None = None
     type: PolicyType
     aws_managed: bool
 

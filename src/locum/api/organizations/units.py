@@ -20,7 +20,7 @@ from locum.api.organizations.types import (
     TagKeys,
     Tags,
 )
-from locum.api.shapes import Authorization, Command, Operation, Shape, Target, text
+from locum.api.shapes import Authorization, Command, Operation, Shape, Target, items, text
 from locum.organization_errors import (
     ChildNotFoundException,
     ConcurrentModificationException,
@@ -248,7 +248,7 @@ class TagResourceCommand(Command[Nothing]):
     )
 
     resource_id: TaggableResourceId
-    tags: Tags
+    tags: Annotated[Tags, items(empty=True)]
 
 
 class UntagResourceCommand(Command[Nothing]):
@@ -264,7 +264,7 @@ class UntagResourceCommand(Command[Nothing]):
     )
 
     resource_id: TaggableResourceId
-    tag_keys: TagKeys
+    tag_keys: Annotated[TagKeys, items(empty=True)]
 
 
 class ListTagsForResourceResponse(Shape):

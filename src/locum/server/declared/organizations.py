@@ -212,7 +212,11 @@ class Organizations:
         changes: dict[str, str] = {}
         if form.description != policy.description:
             details.append(f"~ description = {form.description} (was {policy.description})")
-            changes["description"] = form.description
+            if form.description:
+                changes["description"] = form.description
+            else:
+                # No request can say this: UpdatePolicy takes an empty description for none.
+                self._run.records.change(stored, description="")
         old = read_stored(policy.content)
         if document.sound and old != document.values:
             details += document_details("document", old, document.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from locum.secret import Secret
 from locum.server.accounts import free_id
 from locum.server.config import Refused
 from locum.server.handlers import Call, handles
-from locum.server.organizations.answers import account_shown, merged_tags, moment, new_id, page
+from locum.server.organizations.answers import account_shown, address_of, merged_tags, moment, new_id, page
 from locum.server.organizations.members import (
     account_in,
     find_place,
@@ -78,6 +79,15 @@ def _access_role(call: Call[Any], organization: Organization, account: str, name
     )
 
 
+def _is_taken(call: Call[Any], email: str) -> bool:
+    """Whether an account has this address, or shows it because it has none."""
+    if call.records.found("account-email", email, limit=1):
+        return True
+    id = re.match("[0-9]{12}(?=@)", email)
+    named = call.records.get(Account, "", id[0]) if id else None
+    return named is not None and address_of(named.record).reveal() == email
+
+
 @handles(api.CreateAccountCommand)
 def create_account(call: Call[api.CreateAccountCommand]) -> api.CreateAccountResponse:
     """Make an account, or note why there is none; either way DescribeCreateAccountStatus tells (ORG-002)."""
@@ -99,7 +109,7 @@ def create_account(call: Call[api.CreateAccountCommand]) -> api.CreateAccountRes
     # The time stands first, so that the order of ids is that of creations.
     request = new_id(call, f"car-{now:09x}", 23)
     creation = AccountCreation(id=request, organization=organization.id, name=name, created=now)
-    if records.found("account-email", email.lower(), limit=1):
+    if _is_taken(call, email.lower()):
         creation = msgspec.structs.replace(creation, failure="EMAIL_ALREADY_EXISTS")
     else:
         try:

@@ -75,7 +75,9 @@ def root_shown(call: Call[Any], organization: Organization) -> types.Root:
         id=organization.root,
         arn=arn_in(call.partition, organization, "root", organization.root),
         name=ROOT_NAME,
-        policy_types=tuple(types.PolicyTypeSummary(type=each, status="ENABLED") for each in organization.policy_types),
+        policy_types=tuple(
+            types.PolicyTypeSummary(type=each, status="ENABLED") for each in sorted(organization.policy_types)
+        ),
     )
 
 
@@ -135,7 +137,11 @@ def page(call: Call[Any], entries: Callable[[str], Iterable[tuple[str, Item]]]) 
     try:
         return paged(call, entries, mark=call.command.next_token, limit=limit)
     except NotAMark:
-        raise InvalidInputException("You specified an invalid next token.", reason="INVALID_NEXT_TOKEN") from None
+        raise InvalidInputException(
+            "You specified an invalid value for nextToken. "
+            "You must get the value from the response to a previous call to the API.",
+            reason="INVALID_NEXT_TOKEN",
+        ) from None
 
 
 def tags_of(tags: dict[str, str]) -> tuple[types.Tag, ...]:
@@ -155,7 +161,7 @@ def merged_tags(old: dict[str, str], new: Iterable[types.Tag]) -> dict[str, str]
                 "aws: prefixed tag key names are not allowed for external use.", reason="INVALID_SYSTEM_TAGS_PARAMETER"
             )
         if tag.key in given:
-            raise InvalidInputException("Tag keys must be unique.", reason="DUPLICATE_TAG_KEY")
+            raise InvalidInputException("Your request includes duplicate tag keys.", reason="DUPLICATE_TAG_KEY")
         given[tag.key] = tag.value
     merged = old | given
     if len(merged) > LIMITS["TagsPerEntity"].maximum:

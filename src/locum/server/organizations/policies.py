@@ -199,7 +199,10 @@ def describe_policy(call: Call[api.DescribePolicyCommand]) -> api.DescribePolicy
 
 @handles(api.UpdatePolicyCommand)
 def update_policy(call: Call[api.UpdatePolicyCommand]) -> api.UpdatePolicyResponse:
-    """Change what is given of a policy; it counts in the very next request."""
+    """Change what is given of a policy; it counts in the very next request.
+
+    An empty description changes nothing, and the answer has no other name and description than what was given.
+    """
     organization, command = organization_managed(call).record, call.command
     stored = _own_policy(call, organization)
     policy = stored.record
@@ -207,11 +210,14 @@ def update_policy(call: Call[api.UpdatePolicyCommand]) -> api.UpdatePolicyRespon
     if command.name is not None and command.name != policy.name:
         _check_name(call, organization, policy.type, command.name)
         changes["name"] = command.name
-    if command.description is not None:
+    if command.description:
         changes["description"] = command.description
     if command.content is not None:
         changes["content"] = _checked(organization, policy.type, command.content)
-    return api.UpdatePolicyResponse(policy=_shown(call, organization, call.records.change(stored, **changes)))
+    changed = call.records.change(stored, **changes)
+    summary = summary_of(call, organization, changed)
+    given = msgspec.structs.replace(summary, name=command.name, description=command.description)
+    return api.UpdatePolicyResponse(policy=types.Policy(policy_summary=given, content=changed.content))
 
 
 @handles(api.DeletePolicyCommand)
@@ -220,10 +226,7 @@ def delete_policy(call: Call[api.DeletePolicyCommand]) -> types.Nothing:
     organization = organization_managed(call).record
     stored = _own_policy(call, organization)
     if call.records.found("org-policy", f"{organization.id}/{stored.record.id}", limit=1):
-        raise PolicyInUseException(
-            "The policy is attached to one or more entities. "
-            "You must detach it from all roots, OUs, and accounts before performing this operation."
-        )
+        raise PolicyInUseException("The specified policy is in use and cannot be deleted.")
     call.records.delete(stored)
     return types.Nothing()
 

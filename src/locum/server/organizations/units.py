@@ -108,11 +108,11 @@ def describe_organizational_unit(
 def update_organizational_unit(
     call: Call[api.UpdateOrganizationalUnitCommand],
 ) -> api.UpdateOrganizationalUnitResponse:
-    """Rename a unit."""
+    """Rename a unit; a blank name changes nothing."""
     organization = organization_managed(call).record
     stored = _unit(call, organization)
     unit, name = stored.record, call.command.name
-    if name is not None and name != unit.name:
+    if name is not None and name.strip() and name != unit.name:
         _check_name(call, unit.parent, name)
         unit = call.records.change(stored, name=name)
     return api.UpdateOrganizationalUnitResponse(organizational_unit=unit_shown(call, organization, unit))
