@@ -499,6 +499,11 @@ def test_iam_does_not_quote_values() -> None:
         "[Member must have length less than or equal to 128, Member must have length greater than or equal to 1, "
         f"Member must satisfy regular expression pattern: {KEY_PATTERN}, Member must not be null]"
     )
+    version = {"GlobalEndpointTokenVersion": "v3Token"}
+    assert refused(IAM_COMMANDS["SetSecurityTokenServicePreferences"], version) == (
+        "1 validation error detected: Value at 'globalEndpointTokenVersion' failed to satisfy constraint: "
+        "Member must satisfy enum value set: [v2Token, v1Token]"
+    )
     several = refused(IAM_COMMANDS["ListPolicies"], {"Scope": "Some", "MaxItems": "1001", "Marker": ""})
     assert several.startswith("4 validation errors detected: ")
     assert several.endswith("; Value at 'scope' failed to satisfy constraint: Member must satisfy enum value set")

@@ -88,7 +88,8 @@ class Limits(msgspec.Struct, frozen=True):
     ``misfit``: what is said of a text that does not fit the pattern, where that check comes after all others and has
     words of its own (IAM-GEN-044, IAM-GEN-045); ``{}`` stands for the path.  ``no_nulls``: of the entries of a list it
     is also said that they must not be null (IAM-GEN-043).  ``empty``: a required list without entries is not an absent
-    one, which only JSON can tell apart.
+    one, which only JSON can tell apart.  ``told``: the values of ``one_of`` in the order in which a service names them
+    that otherwise names none (IAM-GEN-042).
     """
 
     least: int | None = None
@@ -100,6 +101,7 @@ class Limits(msgspec.Struct, frozen=True):
     misfit: str | None = None
     no_nulls: bool = False
     empty: bool = False
+    told: tuple[str, ...] = ()
 
 
 _UNLIMITED: Final = Limits()
@@ -147,9 +149,10 @@ def text(
     one_of: tuple[str, ...] = (),
     secret: bool = False,
     misfit: str | None = None,
+    told: tuple[str, ...] = (),
 ) -> Limits:
     """Limits of a text: length in characters, the pattern as AWS prints it, or a closed set of values."""
-    return Limits(least, most, None if pattern is None else _pattern(pattern), one_of, secret, misfit=misfit)
+    return Limits(least, most, None if pattern is None else _pattern(pattern), one_of, secret, misfit=misfit, told=told)
 
 
 def integer(least: int | None = None, most: int | None = None) -> Limits:
@@ -364,12 +367,14 @@ class Violation(NamedTuple):
     """One broken constraint: where, what the value looks like in a message (None: do not quote it), which rule.
 
     ``later``: reported alone, and only where nothing else is broken; ``constraint`` is then the whole message.
+    ``told``: the possible values, as a service puts them that otherwise names none.
     """
 
     path: str
     shown: str | None
     constraint: str
     later: bool = False
+    told: str = ""
 
 
 _NOT_NULL: Final = "Member must not be null"
@@ -454,8 +459,9 @@ def _violations(member: Member, value: Any, path: str, found: list[Violation]) -
         return
     kind = member.kind
     if kind is Kind.TEXT or kind is Kind.INTEGER:
+        told = f": [{', '.join(member.limits.told)}]" if member.limits.told else ""
         for broken in _broken(value, member.limits):
-            found.append(Violation(path, None if member.limits.secret else f"'{value}'", broken))
+            found.append(Violation(path, None if member.limits.secret else f"'{value}'", broken, told=told))
         misfit, pattern = member.limits.misfit, member.limits.pattern
         if misfit is not None and pattern is not None and pattern.regex.fullmatch(value) is None:
             found.append(Violation(path, None, misfit.format(path), later=True))
@@ -546,12 +552,12 @@ def refuse(found: list[Violation], service: Service, most: int | None = None) ->
     if not first:
         return ValidationError(found[0].constraint)
     details = []
-    for path, shown, constraint, _ in first:
+    for path, shown, constraint, _, told in first:
         if service.echoes:
             value = f"Value {shown} at" if shown is not None else "Value at"
         else:
             value = "Value at"
-            constraint = _ENUM_VALUES.sub("", constraint)
+            constraint = _ENUM_VALUES.sub(told, constraint)
         details.append(f"{value} '{path}' failed to satisfy constraint: {constraint}")
     plural = "error" if len(first) == 1 else "errors"
     return ValidationError(f"{len(first)} validation {plural} detected: {'; '.join(details)}")

@@ -397,6 +397,7 @@ class MfaCodes(NamedRecord, frozen=True, kw_only=True):
 
     ``tries`` counts the verifications (STS-MFA-009) and ``pairs`` the pairs of codes for enabling or resynchronizing in
     the time window number ``window``; ``spent`` are the steps whose codes were used, as far back as any drift reaches.
+    ``retired``: the device was deleted, and what was tried counts for the next of its name until the window is over.
     """
 
     kind: ClassVar[str] = "mfa-codes"
@@ -404,6 +405,11 @@ class MfaCodes(NamedRecord, frozen=True, kw_only=True):
     tries: int = 0
     pairs: int = 0
     spent: tuple[int, ...] = ()
+    retired: bool = False
+
+    @property
+    def indexes(self) -> list[tuple[str, str]]:
+        return [("mfa-retired", self.account)] if self.retired else []
 
 
 KINDS: Final[dict[str, type[Record]]] = {

@@ -25,6 +25,7 @@ __all__ = [
     "TASKS",
     "is_within_reach",
     "may_open",
+    "missing",
     "root_account",
     "task_named",
 ]
@@ -34,8 +35,10 @@ SERVICE: Final = "iam.amazonaws.com"
 
 CREDENTIALS: Final = "RootCredentialsManagement"
 SESSIONS: Final = "RootSessions"
-FEATURES: Final = (CREDENTIALS, SESSIONS)
+FEATURES: Final = (SESSIONS, CREDENTIALS)
 """The features, in the order in which answers list them."""
+
+_SPOKEN: Final = {CREDENTIALS: "Root credentials management", SESSIONS: "Root sessions"}
 
 TASKS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -93,12 +96,29 @@ def is_within_reach(target: OrgFacts | None, task: str) -> bool:
     )
 
 
-def may_open(caller: OrgFacts | None, target: OrgFacts | None, task: str) -> bool:
-    """Whether an account may open sessions as another one's root for a task (STS-ROOT-002, IAM-RAC-004, ORG-022)."""
+def _governs(caller: OrgFacts | None, target: OrgFacts | None) -> bool:
     return (
         caller is not None
         and target is not None
         and caller.id == target.id
         and (caller.is_management or caller.administers(SERVICE))
-        and is_within_reach(target, task)
     )
+
+
+def may_open(caller: OrgFacts | None, target: OrgFacts | None, task: str) -> bool:
+    """Whether an account may open sessions as another one's root for a task (STS-ROOT-002, IAM-RAC-004, ORG-022)."""
+    return _governs(caller, target) and is_within_reach(target, task)
+
+
+def missing(caller: OrgFacts | None, target: OrgFacts | None, task: str) -> str | None:
+    """What the organization has not switched on for a task, in AWS's words; None where something else is in the way.
+
+    Only who governs the target's organization is told.
+    """
+    if target is None or not _governs(caller, target) or target.is_management or not target.all_features:
+        return None
+    if SERVICE not in target.services:
+        return "Service not enabled for AWS Organizations."
+    if TASKS[task] in target.root_features:
+        return None
+    return f"{_SPOKEN[TASKS[task]]} feature is not enabled for your AWS Organization."

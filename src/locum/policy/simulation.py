@@ -6,6 +6,7 @@ uses (R30), so that a simulation cannot differ from what a server enforces.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,27 +45,41 @@ _EVERYTHING: Final = load('{"Statement": {"Effect": "Allow", "Action": "*", "Res
 _SUBSTITUTING: Final = frozenset({"Bool", *(name for name in OPERATORS if name.startswith(("String", "Arn")))})
 """The operators whose values may hold variables (POL-CO-070)."""
 
-
 _LIST: Final = "List"
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_LEADING_ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])", re.ASCII)
 
 
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        ipaddress.ip_address(text if ":" in text else _LEADING_ZEROS.sub("", text))
     except ValueError:
         return False
     return "%" not in text
 
 
+def _is_base64(text: str) -> bool:
+    try:
+        return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
+    except ValueError:
+        return False
+
+
 _FITS: Final[dict[str, Callable[[str], bool]]] = {
     "string": lambda _: True,
-    "numeric": lambda text: readable(Operator("NumericEquals"), text),
-    "boolean": lambda text: text.lower() in ("true", "false"),
+    "numeric": lambda text: _NUMBER.fullmatch(text) is not None,
+    "boolean": lambda _: True,
     "ip": _is_address,
-    "binary": lambda text: readable(Operator("BinaryEquals"), text),
+    "binary": _is_base64,
     "date": lambda text: readable(Operator("DateEquals"), text),
 }
 """Type of a context entry → whether a text is such a value; each has a list form too (POL-SM-006)."""
+_EXPECTED: Final = {
+    "numeric": "numeric format",
+    "ip": "IP address",
+    "binary": "base-64 encoded binary format",
+    "date": "DateTime format",
+}
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -159,7 +174,7 @@ def simulate(ask: Ask, given: Given) -> Outcome:
             by_type[BOUNDARY] = boundary.effect
     return Outcome(
         decision.effect,
-        tuple(_matches(ask, given, decision.effect)),
+        () if organization is False else tuple(_matches(ask, given, decision.effect)),
         None if boundary is None else boundary.allowed,
         organization,
         by_type,
@@ -236,21 +251,23 @@ def missing_keys(sources: Iterable[Source], context: Context) -> tuple[str, ...]
 def context_values(name: str, type: str | None, values: Sequence[str]) -> str | tuple[str, ...]:
     """What a context holds for a simulated key: one text, or a tuple for lists and for keys known to hold several.
 
-    Without a ``type`` the number of values tells.  ValueError, in a sentence, where values are no such type or there
-    is not exactly one of a type that is no list.
+    ValueError, in AWS's words, where there is no type, values are no such type or there are several of a type that is
+    no list.  What is no ``true`` is ``false`` among booleans.
     """
-    listed = type is not None and type.endswith(_LIST)
-    kind = "string" if type is None else type.removesuffix(_LIST)
+    kind = (type or "").removesuffix(_LIST)
     fits = _FITS.get(kind)
-    if fits is None:
-        raise ValueError(f"{type} is no type of a context key.")
+    if type is None or fits is None:
+        raise ValueError(f"Context key {name} has invalid type {type or 'null'}.")
+    listed = type.endswith(_LIST)
+    if not values:
+        raise ValueError(f"Context values for context key {name} cannot be null or empty.")
+    if not listed and len(values) != 1:
+        raise ValueError(f"Context key {type} expected a single value, but received {len(values)}.")
     for value in values:
         if not fits(value):
-            raise ValueError(f"A value of the context key {name} is not of the type {type}.")
-    if type is not None and not listed and len(values) != 1:
-        raise ValueError(f"The context key {name} of the type {type} must have exactly one value.")
+            raise ValueError(f"Invalid context value for key {name}: expected {_EXPECTED[kind]}.")
     if kind == "boolean":
-        values = [value.lower() for value in values]
+        values = ["true" if value.lower() == "true" else "false" for value in values]
     if listed or len(values) != 1 or key_of(name).multivalued:
         return tuple(values)
     return values[0]

@@ -265,7 +265,7 @@ def _authorize_root(call: Call[Any], policies: CallerPolicies, context: _Context
     """Permission to act as the root user of the member account that the command names (STS-ROOT-008, POL-RT-008).
 
     Only the caller's side is asked: the member has nothing that must consent.  Whether account and feature qualify is
-    told in the same words by :mod:`locum.server.root_access`.
+    for :mod:`locum.server.root_access` to say.
     """
     command, caller = call.command, call.caller
     account = root_account(command.target_principal, call.partition)

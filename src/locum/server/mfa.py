@@ -114,11 +114,23 @@ def count_pair(call: Call[Any], device: MfaDevice) -> None:
         _write(transaction, codes, pairs=codes.record.pairs + 1)
 
 
-def forget(records: Records, device: MfaDevice) -> None:
-    """Drop what was tried and spent of a device, within the transaction that deletes it."""
+def forget(records: Records, device: MfaDevice, now: float) -> None:
+    """Drop what was spent of a device, within the transaction that deletes it, and what was tried in past windows.
+
+    What was tried in this one counts for the next device of that name, too (STS-MFA-009): deleting gives no new tries.
+    """
+    window = int(now) // WINDOW_SECONDS
+    for key in records.found("mfa-retired", device.account):
+        old = records.get(MfaCodes, key.account, key.name)
+        if old is not None and old.record.window < window:
+            records.delete(old)
     stored = records.get(MfaCodes, device.account, device.name)
-    if stored is not None:
+    if stored is None:
+        return
+    if stored.record.window < window or not stored.record.tries:
         records.delete(stored)
+    else:
+        records.change(stored, spent=(), pairs=0, retired=True)
 
 
 def _own_device(records: Records, call: Call[Any], serial_number: str) -> MfaDevice | None:
@@ -159,7 +171,7 @@ def _spend(call: Call[Any], transaction: Transaction, device: MfaDevice, token_c
 
 
 def _write(transaction: Transaction, stored: Stored[MfaCodes], **changes: Any) -> None:
-    record = msgspec.structs.replace(stored.record, **changes)
+    record = msgspec.structs.replace(stored.record, retired=False, **changes)
     transaction.put(Key(*record.key), encode(record), expect=stored.version, quiet=True)
 
 

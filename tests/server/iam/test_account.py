@@ -93,6 +93,8 @@ def test_what_can_be_an_alias(world: World, alias: str) -> None:
 
 @pytest.mark.facts("IAM-USR-009")
 def test_root_is_shown_under_the_alias(world: World) -> None:
+    nameless = world.call(world.root, users.GetUserCommand()).user
+    assert (nameless.user_name, nameless.path, nameless.user_id) == (None, None, ACCOUNT)
     world.call(world.root, create("ours"))
     assert world.call(world.root, users.GetUserCommand()).user.user_name == "ours"
     (key,) = world.call(world.root, access_keys.ListAccessKeysCommand()).access_key_metadata

@@ -18,7 +18,7 @@ from locum.api import sts
 from locum.api.iam import access_keys, mfa, types, users
 from locum.core.records import MfaCodes, MfaDevice
 from locum.secret import Secret
-from locum.server.mfa import MAXIMUM_TRIES
+from locum.server.mfa import MAXIMUM_TRIES, WINDOW_SECONDS
 from locum.store.records import Records
 
 from ..conftest import ACCOUNT, OTHER, START, World, document
@@ -423,19 +423,63 @@ def test_a_device_in_use_cannot_be_deleted(world: World) -> None:
     assert world.refusal(world.root, command, errors.NoSuchEntityException) == unknown(phone.serial)
 
 
+def remove(world: World, phone: Phone) -> None:
+    world.call(world.root, mfa.DeactivateMFADeviceCommand(user_name="alice", serial_number=phone.serial))
+    world.call(world.root, mfa.DeleteVirtualMFADeviceCommand(serial_number=phone.serial))
+
+
+def left(world: World) -> list[str]:
+    """The names under which something is kept of what was tried or spent."""
+    with world.store.snapshot() as rows:
+        return [each.record.name for each in Records(rows).each(MfaCodes, ACCOUNT)]
+
+
 def test_a_deleted_device_leaves_nothing_behind_and_a_new_one_of_its_name_has_another_seed(world: World) -> None:
     alice = world.user("alice")
     phone = phone_of(world, "alice")
     world.call(alice, sts.GetSessionTokenCommand(**phone.proof(world)))
-    world.call(world.root, mfa.DeactivateMFADeviceCommand(user_name="alice", serial_number=phone.serial))
-    world.call(world.root, mfa.DeleteVirtualMFADeviceCommand(serial_number=phone.serial))
-    with world.store.snapshot() as rows:
-        assert Records(rows).get(MfaCodes, ACCOUNT, "phone") is None
+    world.now += WINDOW_SECONDS
+    remove(world, phone)
+    assert left(world) == []
     again = phone_of(world, "alice")
     assert again.serial == phone.serial
     assert again.seed != phone.seed
     world.refusal(alice, sts.GetSessionTokenCommand(**phone.proof(world)), errors.AccessDenied)
     world.call(alice, sts.GetSessionTokenCommand(**again.proof(world)))
+
+
+@pytest.mark.facts("STS-MFA-009", "STS-MFA-006", "R10")
+def test_deleting_a_device_gives_its_name_no_new_tries_and_all_new_codes(world: World) -> None:
+    alice = world.user("alice")
+    world.now = (int(world.now) // WINDOW_SECONDS + 1) * WINDOW_SECONDS
+    phone = phone_of(world, "alice")
+    world.call(alice, sts.GetSessionTokenCommand(**phone.proof(world)))
+    wrong = sts.GetSessionTokenCommand(serial_number=phone.serial, token_code=Secret("000000"))
+    for _ in range(MAXIMUM_TRIES - 2):
+        world.refusal(alice, wrong, errors.AccessDenied)
+    remove(world, phone)
+    again = phone_of(world, "alice")
+    # The code of a step that was spent with the old seed is another one now.
+    world.call(alice, sts.GetSessionTokenCommand(**again.proof(world)))
+    refused = world.refusal(alice, sts.GetSessionTokenCommand(**again.proof(world, 1)), errors.AccessDenied)
+    assert refused.startswith("MultiFactorAuthentication failed, unable to validate MFA code.")
+    remove(world, again)
+    assert left(world) == ["phone"]
+    world.now += WINDOW_SECONDS
+    last = phone_of(world, "alice")
+    world.call(alice, sts.GetSessionTokenCommand(**last.proof(world)))
+
+
+def test_what_was_tried_with_deleted_devices_is_dropped_with_a_later_one(world: World) -> None:
+    alice = world.user("alice")
+    for name in ("one", "two"):
+        phone = phone_of(world, "alice", name)
+        world.call(alice, sts.GetSessionTokenCommand(**phone.proof(world)))
+        remove(world, phone)
+    assert left(world) == ["one", "two"]
+    world.now += WINDOW_SECONDS
+    remove(world, phone_of(world, "alice", "three"))
+    assert left(world) == []
 
 
 @pytest.mark.facts("IAM-USR-004", "IAM-GEN-070")

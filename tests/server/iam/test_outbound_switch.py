@@ -38,7 +38,8 @@ def stored(world: World) -> tuple[OutboundIssuer | None, list[SigningKey]]:
 @pytest.mark.facts("IAM-OUT-001", "IAM-OUT-003", "IAM-CL-014", "STS-GWT-002")
 def test_the_switch_says_where_tokens_are_verified_and_refuses_what_is_done_already(world: World) -> None:
     assert world.refusal(world.root, INFO, errors.FeatureDisabledException) == DISABLED
-    assert world.refusal(world.root, DISABLE, errors.FeatureDisabledException) == DISABLED
+    already = DISABLED.replace("is disabled", "is already disabled")
+    assert world.refusal(world.root, DISABLE, errors.FeatureDisabledException) == already
     issuer = world.call(world.root, ENABLE).issuer_identifier
     info = world.call(world.root, INFO)
     assert (info.issuer_identifier, info.jwt_vending_enabled) == (issuer, True)
@@ -47,7 +48,7 @@ def test_the_switch_says_where_tokens_are_verified_and_refuses_what_is_done_alre
     assert refused == f"Outbound identity federation is already enabled for account {ACCOUNT}"
     world.call(world.root, DISABLE)
     assert world.refusal(world.root, INFO, errors.FeatureDisabledException) == DISABLED
-    assert world.refusal(world.root, DISABLE, errors.FeatureDisabledException) == DISABLED
+    assert world.refusal(world.root, DISABLE, errors.FeatureDisabledException) == already
     world.refusal(world.root, TOKEN, errors.OutboundWebIdentityFederationDisabledException)
 
 

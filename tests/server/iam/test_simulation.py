@@ -126,15 +126,14 @@ def test_an_action_on_resources_has_the_strictest_decision_and_a_result_for_each
         "*",
         "implicitDeny",
     )
-    assert result.matched_statements == ()
+    assert sources(result.matched_statements) == [("PolicyInputList.1", "IAM Policy")]
     assert result.eval_decision_details == {}
     assert result.resource_specific_results is not None
     first, second = result.resource_specific_results
     assert (first.eval_resource_name, first.eval_resource_decision) == (OBJECT, "allowed")
     assert sources(first.matched_statements) == [("PolicyInputList.1", "IAM Policy")]
     assert (second.eval_resource_name, second.eval_resource_decision) == (other, "implicitDeny")
-    assert second.matched_statements == ()
-    assert second.missing_context_values == ()
+    assert (second.matched_statements, second.missing_context_values) == (None, None)
     assert second.eval_decision_details is None
 
 
@@ -187,8 +186,6 @@ def test_empty_lists_and_details_are_sent_and_read_by_an_sdk(world: World) -> No
                 {
                     "EvalResourceName": OBJECT,
                     "EvalResourceDecision": "implicitDeny",
-                    "MatchedStatements": empty,
-                    "MissingContextValues": empty,
                 }
             ],
         }
@@ -324,7 +321,7 @@ def test_only_context_entries_are_known(world: World) -> None:
     entries = (
         entry("aws:SecureTransport", "false", type="boolean"),
         entry("AWS:UserName", "alice", type="string"),
-        entry("aws:PrincipalAccount", ACCOUNT),
+        entry("aws:PrincipalAccount", ACCOUNT, type="string"),
         entry("aws:SourceIp", "203.0.113.7", type="ip"),
         entry("aws:CurrentTime", "2026-01-01T00:00:00Z", type="date"),
     )
@@ -342,7 +339,7 @@ def test_missing_keys_are_those_of_all_policies_but_service_control_policies(wor
         allow("s3:*", "arn:aws:s3:::${aws:username}/*"),
         deny("sqs:*", **on("aws:Referer")),
         permissions_boundary_policy_input_list=(text(allow(**on("aws:UserAgent"))),),
-        ordered_organization_policy_input_list=levels((allow(**on("aws:RequestedRegion")),)),
+        ordered_organization_policy_input_list=levels((allow(**on("aws:RequestedRegion")), allow())),
         resource_policy=text({**allow(**on("aws:SourceVpc")), "Principal": "*", "Resource": OBJECT}),
         caller_arn=ALICE,
         resource_arns=(OBJECT,),
@@ -381,4 +378,7 @@ def test_each_type_of_context_entry_is_compared(
 
 def test_an_unknown_type_breaks_the_model(world: World) -> None:
     refused = world.refusal(world.root, command(allow(), context_entries=(entry("svc:key", "x", type="arn"),)))
-    assert refused.endswith("Member must satisfy enum value set")
+    assert refused.endswith(
+        "Member must satisfy enum value set: [binary, ipList, booleanList, ip, boolean, numericList, dateList, "
+        "numeric, date, stringList, string, binaryList]"
+    )

@@ -42,10 +42,10 @@ from .simulated import (
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"policy_input_list": (text(allow()), "{")}, "PolicyInputList.2: Syntax errors in policy."),
+        ({"policy_input_list": (text(allow()), "{")}, "Policy input list item 2 has invalid content"),
         (
             {"policy_input_list": (text({"Effect": "Allow", "Action": "s3:*"}),)},
-            "PolicyInputList.1: Policy statement must contain resources.",
+            "Policy input list item 1 has invalid content",
         ),
         (
             {"permissions_boundary_policy_input_list": (text({**allow(), "Principal": "*"}),)},
@@ -53,7 +53,7 @@ from .simulated import (
         ),
         (
             {"permissions_boundary_policy_input_list": (text(allow()),) * 2},
-            "Only one permissions boundary can be simulated.",
+            "The list of Permissions Boundary policies cannot exceed 1 items.",
         ),
         (
             {"resource_policy": text(allow()), "caller_arn": ALICE, "resource_arns": (OBJECT,)},
@@ -107,25 +107,40 @@ from .simulated import (
         ({"resource_arns": ("arn:aws:s3:::",)}, "ResourceNames are not in a valid ARN format: arn:aws:s3:::."),
         ({"resource_owner": "nobody"}, "Invalid Resource Owner."),
         ({"resource_owner": f"arn:aws:s3::{OTHER}:root"}, "Invalid Resource Owner."),
-        ({"action_names": ("s3:Get*",)}, "Invalid action name: s3:Get*"),
-        ({"action_names": ("GetObject",)}, "Invalid action name: GetObject"),
-        ({"action_names": ("s3:Get\u0661",)}, "Invalid action name: s3:Get\u0661"),
+        ({"action_names": ("GetObject",)}, "The action is invalid since it is missing names"),
         (
-            {"context_entries": (entry("aws:username", "a"), entry("AWS:username", "b"))},
-            "The context key AWS:username is given twice.",
+            {"context_entries": tuple(entry(f"{aws}:username", "a", type="string") for aws in ("aws", "AWS"))},
+            "Duplicate context key: AWS:username.",
         ),
-        ({"context_entries": (ContextEntry(),)}, "A context entry must have a key name."),
+        ({"context_entries": (ContextEntry(),)}, "ContextKeyName cannot be null or empty."),
+        ({"context_entries": (entry("svc:key", "x"),)}, "Context key svc:key has invalid type null."),
         (
-            {"context_entries": (entry("aws:SourceIp", "x", type="ip"),)},
-            "A value of the context key aws:SourceIp is not of the type ip.",
+            {"context_entries": (entry("svc:key", "1", "2", type="numeric"),)},
+            "Context key numeric expected a single value, but received 2.",
         ),
-        ({"resource_handling_option": "EC2-Classic-EBS"}, "Invalid resource handling option: EC2-Classic-EBS"),
+        *(
+            ({"context_entries": (entry("svc:key", "x", type=type),)}, f"Invalid context value for key svc:key: {why}")
+            for type, why in (
+                ("ip", "expected IP address."),
+                ("numericList", "expected numeric format."),
+                ("date", "expected DateTime format."),
+                ("binary", "expected base-64 encoded binary format."),
+            )
+        ),
         (
-            {
-                "resource_handling_option": "EC2-VPC-EBS",
-                "resource_arns": ("arn:aws:ec2:us-east-1:111122223333:instance/*", "arn:aws:ec2:us-east-1::image/*"),
-            },
-            "The scenario EC2-VPC-EBS needs resources of the kinds security-group, network-interface, volume.",
+            {"context_entries": (entry("svc:key", type="stringList"),)},
+            "Context values for context key svc:key cannot be null or empty.",
+        ),
+        *(
+            (
+                {"resource_handling_option": option, "action_names": actions},
+                f"Invalid resource handling option: {option}",
+            )
+            for option, *actions in (
+                ("EC2-Mainframe", "ec2:RunInstances"),
+                ("EC2-VPC-EBS", "s3:GetObject"),
+                ("EC2-VPC-EBS", "ec2:RunInstances", "s3:GetObject"),
+            )
         ),
     ],
 )  # fmt: skip
@@ -134,13 +149,22 @@ def test_input_that_makes_no_sense_is_refused(world: World, bad: dict[str, Any],
     assert world.refusal(world.root, simulate, errors.InvalidInputException) == message
 
 
-def test_a_scenario_with_all_its_resources_is_simulated(world: World) -> None:
-    resources = tuple(
-        f"arn:aws:ec2:eu-central-1:{ACCOUNT}:{kind}/*"
-        for kind in ("instance", "image", "security-group", "network-interface", "volume")
-    )
-    more: dict[str, Any] = {"resource_handling_option": "EC2-VPC-EBS", "resource_arns": resources}
-    assert custom(world, allow(), action_names=("ec2:RunInstances",), **more).eval_decision == "allowed"
+@pytest.mark.parametrize(
+    ("option", "action"),
+    [
+        ("EC2-VPC-EBS", "ec2:RunInstances"),
+        ("EC2-Classic-EBS", "EC2:StopInstances"),
+        ("CloudWatch-Alarm", "cloudwatch:PutMetricAlarm"),
+    ],
+)
+def test_a_scenario_of_the_actions_service_needs_no_certain_resources(world: World, option: str, action: str) -> None:
+    result = custom(world, allow(), action_names=(action,), resource_handling_option=option)
+    assert result.eval_decision == "allowed"
+
+
+def test_an_action_needs_no_more_than_a_colon(world: World) -> None:
+    for action in ("s3:Get*", "s3:Get\u0661"):
+        assert custom(world, allow("s3:*"), action_names=(action,)).eval_decision == "allowed"
 
 
 @pytest.mark.parametrize(

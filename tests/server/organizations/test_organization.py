@@ -126,7 +126,7 @@ def test_a_delegated_administrator_reads_and_changes_nothing(org: Org) -> None:
     assert org.call(organization.ListRootsCommand(), member).roots[0].id == org.top
     assert len(org.call(accounts.ListAccountsCommand(), member).accounts) == 2
     org.refused(units.CreateOrganizationalUnitCommand(parent_id=org.top, name="u"), AccessDeniedException, member)
-    org.call(organization.DisableAWSServiceAccessCommand(service_principal=IAM))
+    org.call(organization.DeregisterDelegatedAdministratorCommand(account_id=account, service_principal=IAM))
     org.refused(organization.ListRootsCommand(), AccessDeniedException, member)
 
 
@@ -147,6 +147,17 @@ def test_services_get_and_lose_trusted_access(org: Org) -> None:
     assert [each.service_principal for each in listed] == [IAM]
     strange = organization.EnableAWSServiceAccessCommand(service_principal="example.com")
     assert org.refused(strange, InvalidInputException) == "UNRECOGNIZED_SERVICE_PRINCIPAL"
+
+
+@pytest.mark.facts("ORG-020")
+def test_a_service_keeps_its_access_while_it_has_delegated_administrators(org: Org) -> None:
+    account = org.account()
+    org.delegate(account)
+    gone = organization.DisableAWSServiceAccessCommand(service_principal=IAM)
+    assert org.refused(gone, ConstraintViolationException) == "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE"
+    org.call(organization.DeregisterDelegatedAdministratorCommand(account_id=account, service_principal=IAM))
+    org.call(gone)
+    assert org.call(organization.ListAWSServiceAccessForOrganizationCommand()).enabled_service_principals == ()
 
 
 @pytest.mark.facts("ORG-021")
@@ -213,7 +224,7 @@ def test_the_engine_reads_who_administers_what(org: Org) -> None:
     assert facts.is_delegated
     assert not facts.administers(SSO)
     assert facts.services == {IAM}
-    org.call(organization.DisableAWSServiceAccessCommand(service_principal=IAM))
+    org.call(organization.DeregisterDelegatedAdministratorCommand(account_id=account, service_principal=IAM))
     facts = org.facts(account)
     assert facts is not None
     assert not facts.administers(IAM)

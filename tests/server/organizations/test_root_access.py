@@ -93,8 +93,8 @@ def test_features_are_switched_one_by_one(org: Org) -> None:
     assert org.call(LIST).enabled_features == ()
     for command, features in (
         (ENABLE[SESSIONS], (SESSIONS,)),
-        (ENABLE[CREDENTIALS], (CREDENTIALS, SESSIONS)),
-        (ENABLE[CREDENTIALS], (CREDENTIALS, SESSIONS)),
+        (ENABLE[CREDENTIALS], (SESSIONS, CREDENTIALS)),
+        (ENABLE[CREDENTIALS], (SESSIONS, CREDENTIALS)),
         (DISABLE[SESSIONS], (CREDENTIALS,)),
         (DISABLE[SESSIONS], (CREDENTIALS,)),
         (DISABLE[CREDENTIALS], ()),
@@ -109,13 +109,19 @@ def test_features_are_switched_one_by_one(org: Org) -> None:
 def test_who_may_use_the_features(org: Org, command: Command[Any]) -> None:
     alone = org.world.account(OTHER)
     assert OTHER in org.world.refusal(alone, command, errors.OrganizationNotFoundException)
-    member = org.root_of(org.account("shop"))
+    shop = org.account("shop")
     org.call(TRUST)
-    org.world.refusal(member, command, errors.AccountNotManagementOrDelegatedAdministratorException)
+    refused = org.world.refusal(
+        org.root_of(shop), command, errors.AccountNotManagementOrDelegatedAdministratorException
+    )
+    assert refused == f"Input account {shop} is neither management account nor delegated admin."
     deputy = org.account("deputy", email="deputy@example.com")
     org.delegate(deputy)
     if command in ENABLE.values():
-        org.world.refusal(org.root_of(deputy), command, errors.CallerIsNotManagementAccountException)
+        refused = org.world.refusal(org.root_of(deputy), command, errors.CallerIsNotManagementAccountException)
+        assert refused == (
+            f"Caller account {deputy} is not management account of the organization and cannot enable IAM features."
+        )
     else:
         assert org.call(command, org.root_of(deputy)).organization_id == org.id
     assert org.call(command).organization_id == org.id
@@ -149,7 +155,19 @@ def test_new_members_have_no_root_credentials(realm: Realm) -> None:
     session = realm.open()
     assert realm.world.call(session, access_keys.ListAccessKeysCommand()).access_key_metadata == ()
     assert realm.world.call(session, mfa.ListMFADevicesCommand()).mfa_devices == ()
-    realm.world.refusal(session, login_profiles.GetLoginProfileCommand(), errors.NoSuchEntityException)
+    refused = realm.world.refusal(session, login_profiles.GetLoginProfileCommand(), errors.NoSuchEntityException)
+    assert refused == "Login Profile for User null cannot be found."
+
+
+@pytest.mark.facts("IAM-RAC-005", "IAM-USR-009")
+def test_a_root_task_makes_a_login_profile_that_names_nobody(realm: Realm) -> None:
+    session = realm.open("IAMCreateRootUserPassword")
+    made = realm.world.call(session, login_profiles.CreateLoginProfileCommand()).login_profile
+    assert (made.user_name, made.password_reset_required) == (None, False)
+    refused = realm.world.refusal(
+        session, login_profiles.CreateLoginProfileCommand(), errors.EntityAlreadyExistsException
+    )
+    assert refused == f"Login Profile for account {realm.member} already exists."
 
 
 # AssumeRoot: who, whom, for what
@@ -249,8 +267,13 @@ def test_each_feature_unlocks_its_own_tasks_and_switching_it_off_ends_their_sess
     session = realm.open(task)
     org.call(DISABLE[feature])
     org.call(ENABLE[other])
-    text = f"User: arn:aws:iam::{ACCOUNT}:user/admin is not authorized to perform: sts:AssumeRoot on resource: "
-    assert realm.refused(asking(realm.member, task)) == text + root_arn(realm.member)
+    spoken = {CREDENTIALS: "Root credentials management", SESSIONS: "Root sessions"}[feature]
+    told = f"{spoken} feature is not enabled for your AWS Organization."
+    assert realm.refused(asking(realm.member, task)) == told
+    for target in (ACCOUNT, "999900001111"):
+        assert realm.refused(asking(target, task)).endswith(f"sts:AssumeRoot on resource: {root_arn(target)}")
+    outsider = world.user("eve", ADMIN, root=org.root_of(realm.member))
+    assert realm.refused(asking(realm.member, task), outsider).endswith(root_arn(realm.member))
     world.refusal(session, sts.GetCallerIdentityCommand(), errors.InvalidClientTokenId)
     org.call(ENABLE[feature])
     world.call(session, sts.GetCallerIdentityCommand())
@@ -278,7 +301,7 @@ def test_nothing_opens_without_trusted_access_and_sessions_end_with_the_membersh
     org, world = realm.org, realm.world
     session = realm.open()
     org.call(organization.DisableAWSServiceAccessCommand(service_principal=IAM))
-    realm.refused(asking(realm.member))
+    assert realm.refused(asking(realm.member)) == "Service not enabled for AWS Organizations."
     world.refusal(session, sts.GetCallerIdentityCommand(), errors.InvalidClientTokenId)
     org.call(TRUST)
     world.call(session, sts.GetCallerIdentityCommand())

@@ -59,7 +59,7 @@ __all__ = [
 AccountAlias = Annotated[str, text(3, 63, r"^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$")]
 """The other name of an account (IAM-ACC-001)."""
 
-TokenVersion = Annotated[str, text(one_of=("v1Token", "v2Token"))]
+TokenVersion = Annotated[str, text(one_of=("v1Token", "v2Token"), told=("v2Token", "v1Token"))]
 """The version of the tokens of the global endpoint."""
 
 

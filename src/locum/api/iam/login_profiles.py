@@ -58,9 +58,9 @@ PasswordReusePrevention = Annotated[int, integer(1, 24)]
 
 
 class LoginProfile(Shape):
-    """A password's record, without the password (IAM-LGN-001)."""
+    """A password's record, without the password (IAM-LGN-001); the root user's has no name in it."""
 
-    user_name: UserName
+    user_name: UserName | None = None
     create_date: datetime.datetime
     password_reset_required: bool | None = None
 

@@ -43,8 +43,10 @@ OrganizationId = Annotated[str, text(most=34, pattern=r"^o-[a-z0-9]{10,32}$")]
 
 
 class _Features(Shape):
+    """AWS's answers hold the list even where it is empty."""
+
     organization_id: OrganizationId | None = None
-    enabled_features: tuple[Feature, ...] = ()
+    enabled_features: tuple[Feature, ...] | None = None
 
 
 class EnableOrganizationsRootCredentialsManagementResponse(_Features):

@@ -61,7 +61,21 @@ ContextKeyType = Annotated[
             "binaryList",
             "date",
             "dateList",
-        )
+        ),
+        told=(
+            "binary",
+            "ipList",
+            "booleanList",
+            "ip",
+            "boolean",
+            "numericList",
+            "dateList",
+            "numeric",
+            "date",
+            "stringList",
+            "string",
+            "binaryList",
+        ),
     ),
 ]
 """What the values of a condition key are, and whether it holds several (POL-SM-006)."""

@@ -193,10 +193,13 @@ class AttachedPermissionsBoundary(Shape):
 
 
 class User(Shape):
-    """A user (IAM-USR-001); ``password_last_used`` only after a sign-in at a console."""
+    """A user (IAM-USR-001); ``password_last_used`` only after a sign-in at a console.
 
-    path: Path
-    user_name: UserName
+    The account's root user has no path, and no name but the account's alias (IAM-USR-009).
+    """
+
+    path: Path | None = None
+    user_name: UserName | None = None
     user_id: UniqueId
     arn: ArnText
     create_date: datetime.datetime

@@ -22,7 +22,7 @@ from locum.errors import (
     PasswordPolicyViolationException,
     ValidationError,
 )
-from locum.server.account_settings import root_name, settings_of
+from locum.server.account_settings import settings_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import holders
 from locum.server.iam.account import save_settings
@@ -51,15 +51,15 @@ class _Hashed(NamedTuple):
     version: int = 0
 
 
-def _owner(call: Call[Any]) -> tuple[str, str]:
-    """Unique id and name of whose profile is meant: the named user, else the calling one, else root.
+def _owner(call: Call[Any]) -> tuple[str, str | None]:
+    """Unique id and name of whose profile is meant: the named user, else the calling one, else root, without a name.
 
     Root leaves out the name in the session of a root task alone (IAM-RAC-005).
     """
     if call.command.user_name is None and call.caller.is_root:
         if call.caller.kind in _OWN_CREDENTIALS:
             raise ValidationError("Must specify userName when calling with root credentials")
-        return call.account, root_name(call)
+        return call.account, None
     user = holders.holder(call, User).record
     return user.id, user.name
 
@@ -68,15 +68,15 @@ def _find(call: Call[Any], owner: str) -> Stored[LoginProfile] | None:
     return call.records.get(LoginProfile, call.account, owner)
 
 
-def _profile(call: Call[Any]) -> tuple[Stored[LoginProfile], str]:
+def _profile(call: Call[Any]) -> tuple[Stored[LoginProfile], str | None]:
     owner, name = _owner(call)
     stored = _find(call, owner)
     if stored is None:
-        raise NoSuchEntityException(f"Login Profile for User {name} cannot be found.")
+        raise NoSuchEntityException(f"Login Profile for User {name or 'null'} cannot be found.")
     return stored, name
 
 
-def _shown(profile: LoginProfile, name: str) -> api.LoginProfile:
+def _shown(profile: LoginProfile, name: str | None) -> api.LoginProfile:
     return api.LoginProfile(
         user_name=name, create_date=moment(profile.created), password_reset_required=profile.reset_required
     )
@@ -96,12 +96,13 @@ def _violation() -> PasswordPolicyViolationException:
 # Create, get, delete
 
 
-def _new(call: Call[api.CreateLoginProfileCommand]) -> tuple[str, str, str | None]:
+def _new(call: Call[api.CreateLoginProfileCommand]) -> tuple[str, str | None, str | None]:
     """Whose profile is to be made, by id and name, and the password; None for root's, which has none yet."""
     command = call.command
     owner, name = _owner(call)
     if _find(call, owner) is not None:
-        raise EntityAlreadyExistsException(f"Login Profile for user {name} already exists.")
+        whose = f"account {owner}" if name is None else f"user {name}"
+        raise EntityAlreadyExistsException(f"Login Profile for {whose} already exists.")
     if owner == call.account:
         if command.password is not None:
             raise ValidationError("A root task makes a login profile without a password")

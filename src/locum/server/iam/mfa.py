@@ -190,7 +190,7 @@ def delete_virtual_mfa_device(call: Call[api.DeleteVirtualMFADeviceCommand]) -> 
     stored = _device(call)
     if stored.record.owner is not None:
         raise DeleteConflictException("MFA VirtualDevice in use. Must deactivate first.")
-    mfa.forget(call.records, stored.record)
+    mfa.forget(call.records, stored.record, call.now)
     call.records.delete(stored)
     return types.Nothing()
 

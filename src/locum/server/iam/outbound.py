@@ -28,11 +28,11 @@ def _issuer(call: Call[Any], records: Records) -> Stored[OutboundIssuer] | None:
     return records.get(OutboundIssuer, call.account, OutboundIssuer.kind)
 
 
-def _enabled(call: Call[Any]) -> Stored[OutboundIssuer]:
+def _enabled(call: Call[Any], state: str = "disabled") -> Stored[OutboundIssuer]:
     """The account's issuer; FeatureDisabled where it issues nothing."""
     stored = _issuer(call, call.records)
     if stored is None or not stored.record.enabled:
-        raise FeatureDisabledException(f"Outbound identity federation is disabled for account {call.account}")
+        raise FeatureDisabledException(f"Outbound identity federation is {state} for account {call.account}")
     return stored
 
 
@@ -72,7 +72,7 @@ def disable_outbound_web_identity_federation(
     call: Call[api.DisableOutboundWebIdentityFederationCommand],
 ) -> types.Nothing:
     """Stop issuing tokens from the next request on; the keys stay published (STS-GWT-011)."""
-    return change(call, _enabled(call), enabled=False)
+    return change(call, _enabled(call, "already disabled"), enabled=False)
 
 
 @handles(api.GetOutboundWebIdentityFederationInfoCommand)

@@ -42,11 +42,11 @@ def _place(call: Call[Any], *, enables: bool = False) -> OrgFacts:
         )
     if not place.is_management and not place.administers(SERVICE):
         raise AccountNotManagementOrDelegatedAdministratorException(
-            f"The account {account} is neither the management account nor a delegated administrator for IAM."
+            f"Input account {account} is neither management account nor delegated admin."
         )
     if enables and not place.is_management:
         raise CallerIsNotManagementAccountException(
-            f"The account {account} is not the management account of its organization."
+            f"Caller account {account} is not management account of the organization and cannot enable IAM features."
         )
     if SERVICE not in place.services:
         raise ServiceAccessNotEnabledException(

@@ -7,7 +7,6 @@ bounded.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -65,15 +64,34 @@ MOST_TESTS: Final = 200_000
 
 _PAGE: Final = 100
 _ANYTHING: Final = ("*",)
-_ACTION: Final = re.compile(r"[0-9A-Za-z.-]+:[0-9A-Za-z_-]+", re.ASCII)
-_INSTANCE: Final = ("instance", "image", "security-group", "network-interface")
+_UNKNOWN_CALLER: Final = "STUB_PRINCIPAL_FOR_POLICY_SIMULATOR"
 _SCENARIOS: Final = {
-    "EC2-VPC-InstanceStore": _INSTANCE,
-    "EC2-VPC-InstanceStore-Subnet": (*_INSTANCE, "subnet"),
-    "EC2-VPC-EBS": (*_INSTANCE, "volume"),
-    "EC2-VPC-EBS-Subnet": (*_INSTANCE, "subnet", "volume"),
+    "ec2": frozenset(
+        f"EC2-{each}"
+        for each in (
+            "Classic-InstanceStore",
+            "Classic-EBS",
+            "VPC-InstanceStore",
+            "VPC-InstanceStore-Subnet",
+            "VPC-EBS",
+            "VPC-EBS-Subnet",
+        )
+    ),
+    "cloudwatch": frozenset(
+        f"CloudWatch-{each}"
+        for each in (
+            "Alarm",
+            "AlarmMuteRule",
+            "Dashboard",
+            "Dataset",
+            "InsightRule",
+            "MetricStream",
+            "Service",
+            "ServiceLevelObjective",
+        )
+    ),
 }
-"""Handling option → the kinds of EC2 resources that its simulation must have."""
+"""Service → the handling options for its actions; a simulation is the same with each."""
 
 _WORDS: Final = {
     Effect.ALLOW: "allowed",
@@ -151,13 +169,19 @@ def _listed(texts: Sequence[str], kind: PolicyKind, member: str, type: str) -> t
 
 
 def _inputs(texts: Sequence[str]) -> tuple[Source, ...]:
-    return _listed(texts, PolicyKind.INLINE, "PolicyInputList", IDENTITY)
+    sources = []
+    for number, text in enumerate(texts, 1):
+        try:
+            sources.append(_given(text, PolicyKind.INLINE, f"PolicyInputList.{number}", IDENTITY))
+        except InvalidInputException as refused:
+            raise InvalidInputException(f"Policy input list item {number} has invalid content") from refused
+    return tuple(sources)
 
 
 def _boundary(command: _Simulation) -> Source | None:
     texts = command.permissions_boundary_policy_input_list
     if len(texts) > 1:
-        raise InvalidInputException("Only one permissions boundary can be simulated.")
+        raise InvalidInputException("The list of Permissions Boundary policies cannot exceed 1 items.")
     boundaries = _listed(texts, PolicyKind.INLINE, "PermissionsBoundaryPolicyInputList", BOUNDARY)
     return boundaries[0] if boundaries else None
 
@@ -260,13 +284,13 @@ def _owner(command: _Simulation) -> str | None:
 
 
 def _check_actions(command: _Simulation) -> None:
-    for action in command.action_names:
-        if not _ACTION.fullmatch(action):
-            raise InvalidInputException(f"Invalid action name: {action}")
+    """InvalidInput for a name without a service; any other is taken as it is written, wildcards included."""
+    if any(":" not in action for action in command.action_names):
+        raise InvalidInputException("The action is invalid since it is missing names")
 
 
 def _resources(command: _Simulation) -> tuple[str, ...]:
-    """The resources to simulate, ``*`` unless given; InvalidInput for what is no ARN or not what a scenario needs."""
+    """The resources to simulate, ``*`` unless given; InvalidInput for what is no ARN, or another service's scenario."""
     resources = command.resource_arns or _ANYTHING
     named = [] if resources == _ANYTHING else [_resource(resource) for resource in resources]
     if command.resource_policy is not None:
@@ -276,12 +300,9 @@ def _resources(command: _Simulation) -> tuple[str, ...]:
             raise InvalidInputException("Simulation of resource-based policies isn't supported for IAM roles.")
     scenario = command.resource_handling_option
     if scenario is not None:
-        needed = _SCENARIOS.get(scenario)
-        if needed is None:
+        services = {action.partition(":")[0].lower() for action in command.action_names}
+        if any(scenario not in _SCENARIOS.get(service, ()) for service in services):
             raise InvalidInputException(f"Invalid resource handling option: {scenario}")
-        kinds = {resource.kind for resource in named if resource.service == "ec2"}
-        if lacking := [kind for kind in needed if kind not in kinds]:
-            raise InvalidInputException(f"The scenario {scenario} needs resources of the kinds {', '.join(lacking)}.")
     return resources
 
 
@@ -296,14 +317,14 @@ def _resource(text: str) -> Arn:
 
 
 def _context(command: _Simulation) -> Context:
-    """The context keys of the request; nothing else is known in a simulation (POL-SM-002)."""
+    """The context keys that were given; beside them a simulation knows ``aws:userid`` alone (POL-SM-002)."""
     context: dict[str, str | tuple[str, ...]] = {}
     for entry in command.context_entries:
         name = entry.context_key_name
         if name is None:
-            raise InvalidInputException("A context entry must have a key name.")
+            raise InvalidInputException("ContextKeyName cannot be null or empty.")
         if name.lower() in context:
-            raise InvalidInputException(f"The context key {name} is given twice.")
+            raise InvalidInputException(f"Duplicate context key: {name}.")
         try:
             context[name.lower()] = context_values(name, entry.context_key_type, entry.context_key_values)
         except ValueError as error:
@@ -362,16 +383,20 @@ def _result(
     matches = {
         (id(match.source), match.number): match
         for outcome in outcomes
-        if outcome.effect is effect
+        if outcome.effect is effect or effect is not Effect.EXPLICIT_DENY
         for match in outcome.matches
     }
     organization = _together([outcome.organization_allows for outcome in outcomes])
+
+    def lacks(effect: Effect, organization: bool | None) -> bool:
+        return effect is Effect.IMPLICIT_DENY and organization is not False
+
     return api.EvaluationResult(
         eval_action_name=action,
         eval_resource_name=resources[0] if len(resources) == 1 else "*",
         eval_decision=_WORDS[effect],
         matched_statements=statements.shown(matches.values()),
-        missing_context_values=missing,
+        missing_context_values=missing if lacks(effect, organization) else (),
         organizations_decision_detail=None
         if organization is None
         else api.OrganizationsDecisionDetail(allowed_by_organizations=organization),
@@ -383,8 +408,8 @@ def _result(
             api.ResourceSpecificResult(
                 eval_resource_name=resource,
                 eval_resource_decision=_WORDS[outcome.effect],
-                matched_statements=statements.shown(outcome.matches),
-                missing_context_values=missing,
+                matched_statements=statements.shown(outcome.matches) or None,
+                missing_context_values=(missing if lacks(outcome.effect, outcome.organization_allows) else ()) or None,
                 eval_decision_details=None if outcome.by_type is None else _details([outcome]),
                 permissions_boundary_decision_detail=_limited(outcome.boundary_allows),
             )
@@ -419,6 +444,7 @@ def _simulated(call: Call[Any], policies: Given) -> api.SimulatePolicyResponse:
             f"The policies have too many statements to be simulated with {len(resources)} resources at once."
         )
     missing = missing_keys(policies.sources, context)
+    context = {"aws:userid": command.caller_arn or _UNKNOWN_CALLER, **context}
     statements = _Statements()
 
     def ask(action: str, resource: str) -> Ask:

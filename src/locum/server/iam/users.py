@@ -11,7 +11,7 @@ from locum.arn import account_root
 from locum.core.account_records import LoginProfile
 from locum.core.records import User
 from locum.errors import DeleteConflictException
-from locum.server.account_settings import root_name
+from locum.server.account_settings import alias_of
 from locum.server.handlers import Call, handles
 from locum.server.iam import documents, holders
 from locum.server.iam.answers import boundary_of, change, moment, new_id, page
@@ -35,9 +35,9 @@ def user_shown(call: Call[Any], user: User, *, whole: bool) -> types.User:
 
 def root_shown(call: Call[Any]) -> types.User:
     """The account's root user as answers show it (IAM-USR-009)."""
+    alias = alias_of(call)
     return types.User(
-        path="/",
-        user_name=root_name(call),
+        user_name=None if alias is None else alias.record.alias,
         user_id=call.account,
         arn=account_root(call.partition, call.account),
         create_date=moment(call.account_record.created),

@@ -172,10 +172,15 @@ def enable_aws_service_access(call: Call[api.EnableAWSServiceAccessCommand]) -> 
 
 @handles(api.DisableAWSServiceAccessCommand)
 def disable_aws_service_access(call: Call[api.DisableAWSServiceAccessCommand]) -> types.Nothing:
-    """Take a service's trusted access; its delegated administrators have no power without it (ORG-020)."""
+    """Take the trusted access of a service that has no delegated administrators any more (ORG-020)."""
     stored = _with_all_features(organization_managed(call))
     service = call.command.service_principal
     _check_service(service)
+    if stored.record.delegated.get(service):
+        raise ConstraintViolationException(
+            "You have delegated administrator/s for this service. De-register them in order to disable service access.",
+            reason="DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
+        )
     rest = {name: since for name, since in stored.record.services.items() if name != service}
     call.records.change(stored, services=rest)
     return types.Nothing()
