@@ -24,6 +24,9 @@ DIFFERENCES: Final[dict[str, str]] = {
     "iam: secret AuthenticationCode1": "it could still be spent at a sign-in",
     "iam: secret AuthenticationCode2": "it could still be spent at a sign-in",
     "iam: pattern InlinePolicyIdentifierType.AttachmentName": "without wildcards in the model, with them in its text",
+    "iam: required User.Path": "the root user has none, whatever the model says",
+    "iam: required User.UserName": "the root user of an account without an alias has none",
+    "iam: required LoginProfile.UserName": "the root user's password has none",
     "sts: secret SessionToken": "part of the credentials: never printed, though the model has no mark for it",
 }
 """``service: what`` → why."""

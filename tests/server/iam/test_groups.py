@@ -41,7 +41,7 @@ def user(world: World, *names: str, **more: Any) -> None:
         world.call(world.root, users.CreateUserCommand(user_name=name, **more))
 
 
-def members(world: World, group: str = "staff") -> list[str]:
+def members(world: World, group: str = "staff") -> list[str | None]:
     return [each.user_name for each in world.call(world.root, groups.GetGroupCommand(group_name=group)).users]
 
 

@@ -121,7 +121,7 @@ def test_paths_may_hold_empty_segments_and_prefixes_are_plain_texts(world: World
     create(world, "two", path="/test-x/")
     create(world, "three")
 
-    def found(prefix: str) -> list[str]:
+    def found(prefix: str) -> list[str | None]:
         command = users.ListUsersCommand(path_prefix=prefix)
         return [each.user_name for each in world.call(world.root, command).users]
 
