@@ -127,14 +127,36 @@ def test_missing_are_the_keys_of_every_policy_that_the_context_lacks() -> None:
     assert missing_keys([one, other], context({"aws:referer": "", "aws:securetransport": True})) == ()
 
 
+@pytest.mark.facts("POL-SM-003")
+@pytest.mark.parametrize(
+    ("operator", "missing"),
+    [
+        ("StringEquals", True),
+        ("ForAnyValue:StringNotEquals", True),
+        ("StringNotEquals", False),
+        ("StringNotEqualsIfExists", False),
+        ("StringEqualsIfExists", False),
+        ("ForAllValues:StringEquals", False),
+        ("Null", False),
+    ],
+)
+def test_a_key_is_not_missing_where_the_condition_holds_without_it(operator: str, missing: bool) -> None:
+    given = source(document(ALLOW | {"Condition": {operator: {"aws:TagKeys": "true"}}}))
+    assert missing_keys([given], {}) == (("aws:TagKeys",) if missing else ())
+
+
 @pytest.mark.facts("POL-SM-006")
 @pytest.mark.parametrize(
     ("type", "fits", "misfits"),
     [
         ("string", ["", "x", "1"], []),
-        ("numeric", ["1", "-1.5", "10.0"], ["", "x", "1e3", "0x1"]),
+        ("numeric", ["1", "-1.5", "10.0"], ["", "x", "1e", "0x1"]),
         ("boolean", ["true", "False"], ["", "1", "yes"]),
-        ("ip", ["203.0.113.7", "2001:db8::1"], ["", "203.0.113.0/24", "203.0.113", "fe80::1%eth0"]),
+        (
+            "ip",
+            ["203.000.113.7", "2001:db8::1", "::ffff:203.0.113.7"],
+            ["", "203.0.113.0/24", "203.0.113", "fe80::1%eth0"],
+        ),
         ("binary", ["", "AAEC"], ["A", "%%%="]),
         ("date", ["2026-01-02T03:04:05Z", "1767323045"], ["", "tomorrow"]),
     ],

@@ -359,12 +359,7 @@ def _result(
 ) -> api.EvaluationResult:
     """One action's result: of several resources the most restrictive decision, then each by itself (IAM-SIM-002)."""
     effect = _most_restrictive(outcome.effect for outcome in outcomes)
-    matches = {
-        (id(match.source), match.number): match
-        for outcome in outcomes
-        if outcome.effect is effect
-        for match in outcome.matches
-    }
+    matches = {(id(match.source), match.number): match for outcome in outcomes for match in outcome.matches}
     organization = _together([outcome.organization_allows for outcome in outcomes])
     return api.EvaluationResult(
         eval_action_name=action,
@@ -383,8 +378,8 @@ def _result(
             api.ResourceSpecificResult(
                 eval_resource_name=resource,
                 eval_resource_decision=_WORDS[outcome.effect],
-                matched_statements=statements.shown(outcome.matches),
-                missing_context_values=missing,
+                matched_statements=statements.shown(outcome.matches) or None,
+                missing_context_values=missing or None,
                 eval_decision_details=None if outcome.by_type is None else _details([outcome]),
                 permissions_boundary_decision_detail=_limited(outcome.boundary_allows),
             )
