@@ -418,9 +418,12 @@ RCP = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
             pytest.param(PolicyKind.RESOURCE_CONTROL, many({**RCP, **change}), marks=fact("POL-VA-072"))
             for change in (
                 {"Effect": "Allow"},
-                {"Principal": {"AWS": "*"}},
+                {"Principal": ["*"]},
+                {"Principal": {"AWS": ["*", "111122223333"]}},
                 {"Principal": {"AWS": "111122223333"}},
                 {"Action": "*"},
+                {"Action": "iam:CreateUser"},
+                {"Action": ["s3:x", "nowhere:Read"]},
                 {"Action": ["s3:x", "*"]},
             )
         ),
@@ -434,7 +437,6 @@ RCP = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
             many({"Effect": "Deny", "NotPrincipal": "*", "Action": "s3:*", "Resource": "*"}),
             marks=fact("POL-VA-072", "POL-PR-033", "POL-GR-019"),
         ),
-        pytest.param(PolicyKind.RESOURCE_CONTROL, many(RCP, Version="2008-10-17"), marks=fact("POL-VA-072")),
     ],
 )
 def test_organizations_refuses_its_policies_with_one_text(kind: PolicyKind, text: str) -> None:
@@ -448,6 +450,7 @@ def test_organizations_refuses_its_policies_with_one_text(kind: PolicyKind, text
         (PolicyKind.SERVICE_CONTROL, {"Effect": "Allow", "NotAction": "s3:*", "NotResource": "arn:aws:s3:::x"}),
         (PolicyKind.SERVICE_CONTROL, {**STATEMENT, "Action": "s3:*Object", "Condition": {"Bool": {"a:b": True}}}),
         (PolicyKind.RESOURCE_CONTROL, RCP),
+        (PolicyKind.RESOURCE_CONTROL, {**RCP, "Principal": {"AWS": "*"}, "Action": ["SQS:SendMessage", "sqs:Nothing"]}),
         (
             PolicyKind.RESOURCE_CONTROL,
             {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "NotResource": "arn:aws:s3:::x"},
@@ -456,6 +459,13 @@ def test_organizations_refuses_its_policies_with_one_text(kind: PolicyKind, text
 )
 def test_organizations_stores_the_full_language(kind: PolicyKind, statement: dict[str, Any]) -> None:
     assert compile_policy(validate(many(statement), kind), kind).statements
+
+
+@pytest.mark.facts("POL-VA-072")
+@pytest.mark.parametrize("version", ['"Version": "2008-10-17", ', ""])
+def test_a_resource_control_policy_may_have_the_old_version(version: str) -> None:
+    text = f'{{{version}"Statement": {json.dumps(RCP)}}}'
+    assert not validate(text, PolicyKind.RESOURCE_CONTROL).has_variables
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def _full_access(id: str, type: str, name: str, **statement: str) -> OrgPolicy:
         name=name,
         created=0,
         content=msgspec.json.encode(document).decode(),
-        description="Allows access to every operation" if type == SERVICE_CONTROL else "Allows access to all resources",
+        description=f"Allows access to every {'operation' if type == SERVICE_CONTROL else 'resource'}",
     )
 
 
