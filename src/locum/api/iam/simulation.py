@@ -205,7 +205,7 @@ class SimulatePrincipalPolicyCommand(Command[SimulatePolicyResponse]):
     operation: ClassVar[Operation] = Operation(
         IAM,
         "SimulatePrincipalPolicy",
-        Authorization(Target("holder", "policy_source_arn")),
+        Authorization(Target("policy-source", "policy_source_arn")),
         errors=(NoSuchEntityException, InvalidInputException, PolicyEvaluationException),
     )
 
@@ -246,7 +246,7 @@ class GetContextKeysForPrincipalPolicyCommand(Command[GetContextKeysForPolicyRes
     operation: ClassVar[Operation] = Operation(
         IAM,
         "GetContextKeysForPrincipalPolicy",
-        Authorization(Target("holder", "policy_source_arn")),
+        Authorization(Target("policy-source", "policy_source_arn")),
         errors=(NoSuchEntityException, InvalidInputException),
     )
 
