@@ -136,7 +136,7 @@ def resource_matches(pattern: str, resource: str, context: Values, variables: bo
     own_text = [len(piece) == 2 for piece in out]
 
     def crosses(index: int) -> bool:
-        if generous and segments[index] >= 5:
+        if segments[index] >= 5 and (generous or out[index] == "*"):
             return True
         if out[index] == "?":
             return False
@@ -159,8 +159,7 @@ def arn_matches(pattern: str, value: str, context: Values, variables: bool, gene
         else:
             components[-1] += made
     if len(components) < 6:
-        whole = pieces(pattern, context, variables=variables, wildcards=True)
-        return generous and whole is not None and glob(whole, value)
+        return generous
     parts = value.split(":", 5)
     return all(glob(component, part) for component, part in zip(components, parts, strict=True))
 
@@ -194,6 +193,14 @@ def compare(operator: str, left: Any, right: Any) -> bool:
     )
 
 
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def address_matches(range_: str, value: str, generous: bool) -> bool:
     try:
         address = ipaddress.ip_address(value)
@@ -217,7 +224,7 @@ def positive_matches(operator: str, policy: str, value: str, context: Values, va
     if operator.startswith("Date"):
         return compare(operator.removeprefix("Date"), instant(value), instant(policy))
     if operator == "Bool":
-        return value.lower() == policy.lower() if generous else value == policy and policy in ("true", "false")
+        return (value.lower() == "true") is (policy.lower() == "true")
     if operator == "BinaryEquals":
         try:
             return base64.b64decode(policy, validate=True) == base64.b64decode(value, validate=True)
@@ -245,6 +252,8 @@ def condition_holds(name: str, key: str, values: list[str], context: Values, var
     base = operator.replace("Not", "")
 
     def satisfied(value: str) -> bool:
+        if (base.startswith("Arn") and value.count(":") < 5) or (base == "IpAddress" and not is_address(value)):
+            return False
         if negated:
             return not any(positive_matches(base, p, value, context, variables, not generous) for p in values)
         return any(positive_matches(base, p, value, context, variables, generous) for p in values)
@@ -260,7 +269,7 @@ def condition_holds(name: str, key: str, values: list[str], context: Values, var
         return negated or if_exists
     if isinstance(given, str):
         return satisfied(given)
-    return generous and any(satisfied(value) for value in many)
+    return False
 
 
 def text_of(value: Any) -> str:

@@ -277,7 +277,7 @@ BROKEN = [
     '{"Statement": {"Effect": "Allow", "Action": "*"}}',
     '{"Statement": {"Effect": "Allow", "Resource": "*"}}',
     '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}}',
-    '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"a:b": "x"}}}}',
+    '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"NumericEquals": {"a:b": "x"}}}}',
     '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"IpAddress": {"a:b": "x"}}}}',
 ]
 

@@ -247,12 +247,12 @@ def test_a_value_that_makes_an_allow_apply_is_named(condition: dict[str, Any], k
 
 HINTS = [
     ({"StringEquals": {"a:b": "x "}}, {"a:b": "x"}, "the values differ only by white space at an end"),
-    ({"Bool": {"a:b": "true"}}, {"a:b": "True"}, "the values differ only by case"),
+    ({"StringEquals": {"a:b": "true"}}, {"a:b": "True"}, "the values differ only by case"),
     ({"NumericEquals": {"a:b": "1"}}, {"a:b": "one"}, "the request's value is no number"),
     ({"DateLessThan": {"a:b": "2026-01-01"}}, {"a:b": "soon"}, "the request's value is no date"),
     ({"IpAddress": {"a:b": "10.0.0.0/8"}}, {"a:b": "here"}, "the request's value is no address"),
     ({"Null": {"a:b": "true"}}, {"a:b": "x"}, "the key is present"),
-    ({"Null": {"a:b": "false"}}, {}, "the key is absent or empty"),
+    ({"Null": {"a:b": "false"}}, {}, "the key is absent"),
     ({"StringNotEquals": {"a:b": "x"}}, {"a:b": "x"}, "the value is one of those that the condition leaves out"),
     (
         {"ArnEquals": {"a:b": "arn:aws:sns:us-east-1:111122223333:t"}},

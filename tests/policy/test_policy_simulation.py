@@ -127,6 +127,24 @@ def test_missing_are_the_keys_of_every_policy_that_the_context_lacks() -> None:
     assert missing_keys([one, other], context({"aws:referer": "", "aws:securetransport": True})) == ()
 
 
+@pytest.mark.facts("POL-SM-003")
+@pytest.mark.parametrize(
+    ("operator", "missing"),
+    [
+        ("StringEquals", True),
+        ("ForAnyValue:StringNotEquals", True),
+        ("StringNotEquals", False),
+        ("StringNotEqualsIfExists", False),
+        ("StringEqualsIfExists", False),
+        ("ForAllValues:StringEquals", False),
+        ("Null", False),
+    ],
+)
+def test_a_key_is_not_missing_where_the_condition_holds_without_it(operator: str, missing: bool) -> None:
+    given = source(document(ALLOW | {"Condition": {operator: {"aws:TagKeys": "true"}}}))
+    assert missing_keys([given], {}) == (("aws:TagKeys",) if missing else ())
+
+
 @pytest.mark.facts("POL-SM-006")
 @pytest.mark.parametrize(
     ("type", "fits", "misfits"),
@@ -134,7 +152,11 @@ def test_missing_are_the_keys_of_every_policy_that_the_context_lacks() -> None:
         ("string", ["", "x", "1"], []),
         ("numeric", ["1", "-1.5", "10.0", "1e3"], ["", "x", "0x1", "1e"]),
         ("boolean", ["true", "False", "yes"], []),
-        ("ip", ["203.0.113.7", "203.000.113.07", "2001:db8::1"], ["", "203.0.113.0/24", "203.0.113", "fe80::1%eth0"]),
+        (
+            "ip",
+            ["203.0.113.7", "203.000.113.07", "2001:db8::1", "::ffff:203.0.113.7"],
+            ["", "203.0.113.0/24", "203.0.113", "fe80::1%eth0"],
+        ),
         ("binary", ["", "AAEC"], ["A", "%%%="]),
         ("date", ["2026-01-02T03:04:05Z", "1767323045"], ["", "tomorrow"]),
     ],

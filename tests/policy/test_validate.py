@@ -81,9 +81,9 @@ IDENTITY = [
     (one("Resource", NotResource="arn:aws:s3::bucket"), LEGACY, fact("POL-VA-013")),
     (one(Condition={"NumericLessThan": {"a:b": "ten"}}), LEGACY, fact("R28")),
     (one(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/40"}}), LEGACY, fact("R28")),
-    (one(Condition={"Bool": {"aws:SecureTransport": "perhaps"}}), LEGACY, fact("R28")),
+    (one(Condition={"ArnLike": {"aws:SourceArn": "topic"}}), LEGACY, fact("R28")),
     (one(Condition={"BinaryEquals": {"a:b": "%"}}), LEGACY, fact("R28", "POL-CO-049")),
-    (one(Condition={"Null": {"a:b": "perhaps"}}), LEGACY, fact("R28")),
+    (one(Condition={"IpAddress": {"aws:SourceIp": "2001:db8::5/64"}}), LEGACY, fact("POL-CO-054")),
     (one(Resource="arn:aws:s3:::${aws:username"), SYNTAX, fact("R28")),
     (one(Condition={"StringEquals": {"a:b": "${}"}}), SYNTAX, fact("R28")),
     (one("Action"), NO_ACTIONS, fact("POL-VA-014")),
@@ -265,7 +265,7 @@ TRUST_REFUSALS = [
         fact("POL-VA-049"),
     ),
     (trust(Other=1), "Syntax error in policy.", fact("POL-VA-049")),
-    (trust(Condition={"Bool": {"a:b": "perhaps"}}), "Syntax error in policy.", fact("R28")),
+    (trust(Condition={"NumericEquals": {"a:b": "perhaps"}}), "Syntax error in policy.", fact("R28")),
     (
         trust(Principal={"Federated": "cognito-identity.amazonaws.com"}, Action="sts:AssumeRoleWithWebIdentity"),
         "A condition block must be present for the Cognito provider",
@@ -418,9 +418,12 @@ RCP = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
             pytest.param(PolicyKind.RESOURCE_CONTROL, many({**RCP, **change}), marks=fact("POL-VA-072"))
             for change in (
                 {"Effect": "Allow"},
-                {"Principal": {"AWS": "*"}},
+                {"Principal": ["*"]},
+                {"Principal": {"AWS": ["*", "111122223333"]}},
                 {"Principal": {"AWS": "111122223333"}},
                 {"Action": "*"},
+                {"Action": "iam:CreateUser"},
+                {"Action": ["s3:x", "nowhere:Read"]},
                 {"Action": ["s3:x", "*"]},
             )
         ),
@@ -434,7 +437,6 @@ RCP = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
             many({"Effect": "Deny", "NotPrincipal": "*", "Action": "s3:*", "Resource": "*"}),
             marks=fact("POL-VA-072", "POL-PR-033", "POL-GR-019"),
         ),
-        pytest.param(PolicyKind.RESOURCE_CONTROL, many(RCP, Version="2008-10-17"), marks=fact("POL-VA-072")),
     ],
 )
 def test_organizations_refuses_its_policies_with_one_text(kind: PolicyKind, text: str) -> None:
@@ -448,6 +450,7 @@ def test_organizations_refuses_its_policies_with_one_text(kind: PolicyKind, text
         (PolicyKind.SERVICE_CONTROL, {"Effect": "Allow", "NotAction": "s3:*", "NotResource": "arn:aws:s3:::x"}),
         (PolicyKind.SERVICE_CONTROL, {**STATEMENT, "Action": "s3:*Object", "Condition": {"Bool": {"a:b": True}}}),
         (PolicyKind.RESOURCE_CONTROL, RCP),
+        (PolicyKind.RESOURCE_CONTROL, {**RCP, "Principal": {"AWS": "*"}, "Action": ["SQS:SendMessage", "sqs:Nothing"]}),
         (
             PolicyKind.RESOURCE_CONTROL,
             {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "NotResource": "arn:aws:s3:::x"},
@@ -462,7 +465,13 @@ def test_organizations_stores_the_full_language(kind: PolicyKind, statement: dic
 @pytest.mark.parametrize("version", [{}, {"Version": "2008-10-17"}, {"Version": "2012-10-17"}])
 def test_a_service_control_policy_needs_no_version(version: dict[str, str]) -> None:
     assert validate(json.dumps({**version, "Statement": [STATEMENT]}), PolicyKind.SERVICE_CONTROL).statements
-    assert refusal(json.dumps({"Statement": [RCP]}), PolicyKind.RESOURCE_CONTROL) == ORGANIZATIONS
+
+
+@pytest.mark.facts("POL-VA-072")
+@pytest.mark.parametrize("version", ['"Version": "2008-10-17", ', ""])
+def test_a_resource_control_policy_may_have_the_old_version(version: str) -> None:
+    text = f'{{{version}"Statement": {json.dumps(RCP)}}}'
+    assert not validate(text, PolicyKind.RESOURCE_CONTROL).has_variables
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Run from anywhere: ``python tests/vectors/make_conditions_truth.py``.  It shares no code with locum: for each positive
 operator a hand-made matrix says which of two policy values each request value matches; the definitions of negation,
-``IfExists``, the set operators and ``Null`` (POL-CO-003…027) do the rest.  A line is one operator; a row is
+``IfExists``, the set operators and ``Null`` (POL-CO-003…027) do the rest.  What is no address or no ARN satisfies
+neither an operator nor its negation (POL-CO-053, POL-CO-063).  A line is one operator; a row is
 ``[policy values, context value, holds in an Allow, holds in a Deny]`` with null for an absent key.  The two last
 differ only at the open points of policy.md §21: there an Allow does not hold and a Deny does.
 """
@@ -121,12 +122,23 @@ MATRIX: dict[str, tuple[str | None, str, str, dict[str, tuple[bool, bool]]]] = {
             "never": (False, False),
         },
     ),
-    "Bool": (None, "true", "false", {"true": (True, False), "false": (False, True), "yes": (False, False)}),
+    "Bool": (
+        None,
+        "true",
+        "false",
+        {"true": (True, False), "false": (False, True), "TRUE": (True, False), "yes": (False, True)},
+    ),
     "BinaryEquals": (
         None,
         "QmluYXJ5",
         "b3RoZXI=",
-        {"QmluYXJ5": (True, False), "b3RoZXI=": (False, True), "QmluYXJZ": (False, False), "%": (False, False)},
+        {
+            "QmluYXJ5": (True, False),
+            "b3RoZXI=": (False, True),
+            "QmluYXJZ": (False, False),
+            "b3RoZXJ=": (False, False),
+            "%": (False, False),
+        },
     ),
     "IpAddress": (
         "NotIpAddress",
@@ -163,6 +175,8 @@ MATRIX: dict[str, tuple[str | None, str, str, dict[str, tuple[bool, bool]]]] = {
     ),
 }
 
+UNCOMPARED = {"here", "topic", "arn:aws:sns"}
+
 
 def tables() -> Iterator[tuple[str, list[Row]]]:
     """Each operator in each of its forms, with its rows."""
@@ -189,7 +203,7 @@ def rows(
 
         def satisfies(value: str, picks: tuple[bool, bool] = picks) -> bool:
             matched = any(pick and match for pick, match in zip(picks, matches[value], strict=True))
-            return matched is not negated
+            return matched is not negated and value not in UNCOMPARED
 
         for value in [None, *given, *several]:
             results = [satisfies(each) for each in ([value] if isinstance(value, str) else value or [])]
@@ -210,18 +224,16 @@ def outcome(quantifier: str, negated: bool, if_exists: bool, value: Value, resul
         return negated or if_exists, negated or if_exists
     if isinstance(value, str):
         return results[0], results[0]
-    return False, any(results)  # §21.2
+    return False, False  # a list satisfies no operator without a set operator (POL-CO-024)
 
 
 def null_rows() -> list[Row]:
     out: list[Row] = []
     for policy in (["true"], ["false"], ["true", "false"]):
-        for value in (None, [], "x", ["x"], ["x", "y"]):
+        for value in (None, [], "x", ["x"], ["x", "y"], "", [""]):
             absent = value is None or value == []
             holds = ("true" if absent else "false") in policy
             out.append((policy, value, holds, holds))
-        for empty in ("", [""]):
-            out.append((policy, empty, len(policy) == 2, True))  # §21.3
     return out
 
 

@@ -46,15 +46,15 @@ MAX_UNIT_DEPTH: Final = 5
 
 
 def _full_access(id: str, type: str, name: str, **statement: str) -> OrgPolicy:
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+    encoded = msgspec.json.encode({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
     return OrgPolicy(
         id=id,
         organization="aws",
         type=type,
         name=name,
         created=0,
-        content=msgspec.json.format(msgspec.json.encode(document)).decode(),
-        description="Allows access to every operation" if type == SERVICE_CONTROL else "Allows access to all resources",
+        content=(msgspec.json.format(encoded) if type == SERVICE_CONTROL else encoded).decode(),
+        description=f"Allows access to every {'operation' if type == SERVICE_CONTROL else 'resource'}",
     )
 
 

@@ -110,9 +110,9 @@ def _quantifiers(subject: Subject) -> Iterator[Draft]:
         elif key.multivalued and not operator.quantifier:
             yield warn(
                 "plain-operator-on-list",
-                f"{quoted(condition.key)} has several values, and {operator} compares with one",
+                f"{quoted(condition.key)} may have several values, and {operator} compares none of them",
                 path,
-                "an Allow never applies to a request with several",
+                "the statement never applies to a request that has the key",
                 f"write ForAnyValue:{operator} or ForAllValues:{operator}",
                 named=True,
             )
@@ -223,7 +223,7 @@ def _expired(subject: Subject, condition: Condition, path: Path) -> Iterator[Dra
     if not operator.base.startswith("DateLess") or operator.quantifier == "ForAllValues":
         return
     instants = [parse_instant(value) for value in condition.values]
-    if all(instant is not None and instant.last < now * 10**9 for instant in instants):
+    if all(instant is not None and instant.last < now * 1000 for instant in instants):
         yield warn(
             "expired",
             f"{quoted(condition.values[-1])} has passed: the statement never applies again",

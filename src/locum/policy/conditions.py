@@ -1,16 +1,15 @@
 """Condition operators: one table of tests, and what negation, ``IfExists`` and the set operators make of them.
 
 A condition is compiled to a function of the request context.  Points that the reference leaves open (policy.md §21:
-a plain operator on a multivalued key, ``ForAnyValue:…IfExists`` without the key, ``Null`` and an empty value,
-IPv4-mapped addresses, dates without a zone, the case of a boolean) have a generous and a strict reading.  A Deny is
-compiled generously and an Allow strictly; a negated operator is the opposite reading of its positive one.
+``ForAnyValue:…IfExists`` without the key, patterns that are no ARN, variables in a boolean) have a generous and a
+strict reading.  A Deny is compiled generously and an Allow strictly; a negated operator is the opposite reading of its
+positive one.  A request's value that is no address or no ARN satisfies neither an operator nor its negation.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import operator as comparison
 import re
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
+from .addresses import Range, parse_address, parse_range, parse_range_loosely
 from .context import Context
 from .instants import Instant, parse_instant
 from .patterns import Matcher, Template, Variable, any_of, arn_template, literal_template, substitute, text_template
@@ -30,8 +30,8 @@ Test: TypeAlias = Callable[[Context], bool]
 _Parsed = TypeVar("_Parsed")
 _PARSED_VALUES: Final = 4096
 """How many parsed request values of one kind (addresses, numbers) are kept, in each process."""
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,128}(?:\.[0-9]{0,128})?|\.[0-9]{1,128})\Z")
-_MAPPED: Final = 0xFFFF << 32
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,128}(?:\.[0-9]{0,128})?|\.[0-9]{1,128})(?:[Ee][+-]?[0-9]{1,3})?\Z")
+_SUPPLEMENTARY: Final = re.compile("[\U00010000-\U0010ffff]")
 
 
 class Reading(NamedTuple):
@@ -71,20 +71,28 @@ def _string(values: Sequence[str], reading: Reading) -> Matcher:
 
 def _ignoring_case(values: Sequence[str], reading: Reading) -> Matcher:
     templates = _templates(values, reading)
-    static = {"".join(map(str, parts)).lower() for parts in templates if not _has_variables(parts)}
+    static = {_lower("".join(map(str, parts))) for parts in templates if not _has_variables(parts)}
     dynamic = [parts for parts in templates if _has_variables(parts)]
 
     def matches(value: str, context: Context) -> bool:
-        value = value.lower()
+        value = _lower(value)
         if value in static:
             return True
         for template in dynamic:
             resolved = substitute(template, context)
-            if resolved is not None and "".join(map(str, resolved)).lower() == value:
+            if resolved is not None and _lower("".join(map(str, resolved))) == value:
                 return True
         return False
 
     return matches
+
+
+def _lower(text: str) -> str:
+    """Lower case with the final sigma, but characters beyond U+FFFF as they are (POL-CO-031)."""
+    if text.isascii():
+        return text.lower()
+    kept = iter(_SUPPLEMENTARY.findall(text))
+    return _SUPPLEMENTARY.sub(lambda _: next(kept), text.lower())
 
 
 def _has_variables(template: Template) -> bool:
@@ -98,7 +106,11 @@ def _like(values: Sequence[str], reading: Reading) -> Matcher:
 def _arn(values: Sequence[str], reading: Reading) -> Matcher:
     templates = [arn_template(value, variables=reading.variables, generous=reading.generous) for value in values]
     matches = _matcher([template for template in templates if template is not None])
-    return lambda value, context: value.count(":") >= 5 and matches(value, context)
+    return lambda value, context: _is_arn(value) and matches(value, context)
+
+
+def _is_arn(text: str) -> bool:
+    return text.count(":") >= 5
 
 
 def _number(text: str) -> Decimal | None:
@@ -149,16 +161,22 @@ def _date(
 
 
 def _boolean(values: Sequence[str], reading: Reading) -> Matcher:
-    for value in values:
-        _readable(value, lambda text: text if _is_boolean(text) else None)
-    if reading.generous:
-        return _ignoring_case(values, reading)
-    wanted = frozenset(value for value in values if value in ("true", "false"))
-    return lambda value, context: value in wanted
+    wanted = frozenset(_truth(value) for value in values if not value.startswith("${"))
+    templates = _templates([value for value in values if value.startswith("${")] if reading.generous else [], reading)
+
+    def matches(value: str, context: Context) -> bool:
+        truth = _truth(value)
+        if truth in wanted:
+            return True
+        resolved = (substitute(template, context) for template in templates)
+        return any(parts is not None and _truth("".join(map(str, parts))) is truth for parts in resolved)
+
+    return matches
 
 
-def _is_boolean(text: str) -> bool:
-    return text.lower() in ("true", "false") or text.startswith("${")
+def _truth(text: str) -> bool:
+    """``true`` in any case; every other text is false (POL-CO-048)."""
+    return text.lower() == "true"
 
 
 def _bytes(text: str) -> bytes | None:
@@ -169,48 +187,32 @@ def _bytes(text: str) -> bytes | None:
 
 
 def _binary(values: Sequence[str], reading: Reading) -> Matcher:
-    wanted = frozenset(_readable(value, _bytes) for value in values)
-    return lambda value, context: _bytes(value) in wanted
+    wanted = frozenset(base64.b64encode(_readable(value, _bytes)).decode() for value in values)
+    return lambda value, context: value in wanted
 
 
-def _network(text: str) -> tuple[int, int, int] | None:
-    """IP version, first and last address of a range; host bits are ignored (POL-CO-054)."""
-    if "%" in text:
-        return None
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-    return network.version, int(network.network_address), int(network.broadcast_address)
-
-
-@lru_cache(maxsize=_PARSED_VALUES)
-def _request_address(text: str) -> tuple[int, int] | None:
-    if "%" in text or "/" in text:
-        return None
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return address.version, int(address)
+_request_address: Final = lru_cache(maxsize=_PARSED_VALUES)(parse_address)
 
 
 def _ip(values: Sequence[str], reading: Reading) -> Matcher:
-    networks = [_readable(value, _network) for value in values]
-    ranges = {version: tuple((first, last) for v, first, last in networks if v == version) for version in (4, 6)}
-    generous = reading.generous
+    networks = [
+        parse_range(value) or (_readable(value, parse_range_loosely) if reading.generous else _nowhere(value))
+        for value in values
+    ]
+    ranges = {
+        version: tuple((each.first, each.last) for each in networks if each.version == version) for version in (4, 6)
+    }
 
     def matches(value: str, context: Context) -> bool:
         request = _request_address(value)
-        if request is None:
-            return False
-        version, address = request
-        inside = _contains(ranges[version], address)
-        if version == 6 and address >> 32 == 0xFFFF and inside is not generous:
-            return _contains(ranges[4], address - _MAPPED)
-        return inside
+        return request is not None and _contains(ranges[request[0]], request[1])
 
     return matches
+
+
+def _nowhere(value: str) -> Range:
+    _readable(value, parse_range_loosely)
+    return Range(4, 1, 0)
 
 
 def _contains(ranges: Sequence[tuple[int, int]], address: int) -> bool:
@@ -263,6 +265,13 @@ NEGATIONS: Final = {
 }
 """Negated operator → the positive one that no policy value may satisfy (POL-CO-004)."""
 
+_COMPARABLE: Final[dict[str, Callable[[str], bool]]] = {
+    "IpAddress": lambda text: _request_address(text) is not None,
+    "ArnEquals": _is_arn,
+    "ArnLike": _is_arn,
+}
+"""Positive operator → which request values it and its negation compare at all (POL-CO-053, POL-CO-063)."""
+
 _NEGATED_NAMES: Final = {positive: negated for negated, positive in NEGATIONS.items()}
 _NAMES: Final = {
     "null": Operator("Null"),
@@ -291,9 +300,13 @@ def parse_operator(name: str) -> Operator | None:
 
 
 def readable(operator: Operator, value: str) -> bool:
-    """Whether a policy's value can be compared by an operator: a number, a date, a range, ``true``."""
+    """Whether a policy's value can be compared by an operator: a number, a date, a range, an ARN."""
     if operator.base == "Null":
-        return value.lower() in ("true", "false")
+        return not value.startswith("${")
+    if operator.base.startswith("Arn"):
+        return _is_arn(value) or any(mark in value for mark in "*?$")
+    if operator.base == "IpAddress":
+        return parse_range(value) is not None
     try:
         OPERATORS[operator.base]([value], Reading(variables=True, generous=True))
     except ValueError:
@@ -309,60 +322,59 @@ def compile_condition(operator: Operator, key: str, values: Sequence[str], *, va
     """
     key = key.lower()
     if operator.base == "Null":
-        return _null(key, values, generous=generous)
+        return _null(key, values)
     negated = operator.negated
-    matches = OPERATORS[operator.base](values, Reading(variables, generous is not negated))
+    satisfies = OPERATORS[operator.base](values, Reading(variables, generous is not negated))
+    if negated:
+        satisfies = _negation(satisfies, _COMPARABLE.get(operator.base))
     if operator.quantifier == "ForAllValues":
-        return _for_all(key, matches, negated=negated)
+        return _for_all(key, satisfies)
     if operator.quantifier == "ForAnyValue":
-        return _for_any(key, matches, negated=negated, missing=operator.if_exists and generous)
-    return _plain(key, matches, negated=negated, missing=negated or operator.if_exists, generous=generous)
+        return _for_any(key, satisfies, missing=operator.if_exists and generous)
+    return _plain(key, satisfies, missing=negated or operator.if_exists)
 
 
-def _plain(key: str, matches: Matcher, *, negated: bool, missing: bool, generous: bool) -> Test:
+def _negation(matches: Matcher, comparable: Callable[[str], bool] | None) -> Matcher:
+    if comparable is None:
+        return lambda value, context: not matches(value, context)
+    return lambda value, context: comparable(value) and not matches(value, context)
+
+
+def _plain(key: str, satisfies: Matcher, *, missing: bool) -> Test:
+    """An operator without a set operator: a key that is a list satisfies neither it nor its negation (POL-CO-024)."""
+
     def test(context: Context) -> bool:
         value = context.get(key)
         if value.__class__ is str:
-            return matches(value, context) is not negated
-        if not value:
-            return missing
-        return generous and any(matches(each, context) is not negated for each in value)
+            return satisfies(value, context)
+        return missing and not value
 
     return test
 
 
-def _for_all(key: str, matches: Matcher, *, negated: bool) -> Test:
+def _for_all(key: str, satisfies: Matcher) -> Test:
     def test(context: Context) -> bool:
         value = context.get(key, ())
         if isinstance(value, str):
-            return matches(value, context) is not negated
-        return all(matches(each, context) is not negated for each in value)
+            return satisfies(value, context)
+        return all(satisfies(each, context) for each in value)
 
     return test
 
 
-def _for_any(key: str, matches: Matcher, *, negated: bool, missing: bool) -> Test:
+def _for_any(key: str, satisfies: Matcher, *, missing: bool) -> Test:
     def test(context: Context) -> bool:
         value = context.get(key, ())
         if isinstance(value, str):
-            return matches(value, context) is not negated
+            return satisfies(value, context)
         if not value:
             return missing
-        return any(matches(each, context) is not negated for each in value)
+        return any(satisfies(each, context) for each in value)
 
     return test
 
 
-def _null(key: str, values: Sequence[str], *, generous: bool) -> Test:
-    wanted = {_readable(value.lower(), lambda text: text if text in ("true", "false") else None) for value in values}
-    absent, present = "true" in wanted, "false" in wanted
-
-    def test(context: Context) -> bool:
-        value = context.get(key)
-        if value is None or value == ():
-            return absent
-        if value == "" or not any(value):
-            return (absent or present) if generous else (absent and present)
-        return present
-
-    return test
+def _null(key: str, values: Sequence[str]) -> Test:
+    """Whether a key is absent, or is there: a value may be empty, a list may not (POL-CO-013)."""
+    wanted = {_truth(value) for value in values}
+    return lambda context: (context.get(key, ()) == ()) in wanted

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from .. import arn as arns
+from .addresses import parse_address
 from .compile import resource_test
 from .conditions import OPERATORS, Operator, Reading, Test, readable
 from .context import Context
@@ -270,7 +271,7 @@ def condition_hint(condition: Condition, test: Test, context: Context, *, variab
     operator = condition.operator
     value = context.get(condition.key.lower())
     if operator.base == "Null":
-        return "" if held else f"the key is {'present' if value else 'absent or empty'}"
+        return "" if held else f"the key is {'absent' if value is None or value == () else 'present'}"
     if value is None or value == ():
         return _absent_hint(condition, context, held=held)
     if isinstance(value, tuple) and not operator.quantifier and not held:
@@ -336,8 +337,10 @@ def _value_hint(operator: Operator, values: Sequence[str], given: str, context: 
         return ""
     if base.startswith(("Arn", "String")) and given.startswith("arn:"):
         return _arn_hint(base, texts, given, context)
-    if base.startswith(("Numeric", "Date", "Ip")) and not readable(Operator(base), given):
-        kind = "number" if base.startswith("Numeric") else "date" if base.startswith("Date") else "address"
+    if base == "IpAddress":
+        return "" if parse_address(given) else "the request's value is no address"
+    if base.startswith(("Numeric", "Date")) and not readable(Operator(base), given):
+        kind = "number" if base.startswith("Numeric") else "date"
         return f"the request's value is no {kind}"
     return ""
 

@@ -39,6 +39,7 @@ Matcher: TypeAlias = Callable[[str, Context], bool]
 """Whether a request's text matches, given the context that variables are taken from."""
 
 _TOKEN: Final = re.compile(r"\$\{(?:([*?$])|([^,'${}*?]+)(?:, '([^']*)')?)\}|([*?])")
+_SUPPLEMENTARY: Final = re.compile("[\U00010000-\U0010ffff]")
 _RESOLVED_PATTERNS: Final = 1024
 """How many patterns made from resolved variables are kept compiled, in each process."""
 
@@ -132,12 +133,12 @@ def text_template(text: str, *, variables: bool) -> Template:
 def arn_template(text: str, *, variables: bool, generous: bool) -> Template | None:
     """An ARN whose six components are matched one by one (POL-CO-061); None where it can match nothing.
 
-    A text of fewer than six components is no ARN and matches nothing (POL-CO-063); since that is only believed, a
-    generous reading compares it as text.
+    What a text of fewer than six components matches is not decided (POL-CO-063): generously every ARN, strictly none,
+    and so it is with one whose variables would have to bring the missing components.
     """
     pieces = _take_apart(text, wildcards=True, variables=variables)
     if sum(piece.count(":") for piece in pieces if isinstance(piece, str)) < 5:
-        return tuple(pieces) if generous else None
+        return (Wild.STAR,) if generous else None
     colons = 0
     for index, piece in enumerate(pieces):
         if isinstance(piece, str):
@@ -154,8 +155,8 @@ def resource_template(text: str, *, variables: bool, generous: bool) -> Template
     """A string of ``Resource``; None where it can match nothing.
 
     Missing segments at the end of an ARN are filled with ``*`` (POL-RS-014).  A wildcard stays within its segment,
-    but a star that ends its segment runs over colons (POL-RS-003); whether the first half also binds inside the
-    sixth part is open.  Wildcards in the service segment and variables before the sixth part have no meaning
+    but a star that ends its segment, or stands in the sixth part, runs over colons (POL-RS-003); whether ``?`` does
+    so there is open.  Wildcards in the service segment and variables before the sixth part have no meaning
     (POL-RS-002, POL-RS-007): strictly they match nothing.
     """
     pieces = _take_apart(text, wildcards=True, variables=variables)
@@ -175,7 +176,7 @@ def resource_template(text: str, *, variables: bool, generous: bool) -> Template
         following = pieces[index + 1] if index + 1 < len(pieces) else ":"
         ends_segment = isinstance(following, str) and following.startswith(":")
         if piece is Wild.STAR:
-            if not (ends_segment or (generous and not before_resource)):
+            if before_resource and not ends_segment:
                 pieces[index] = Wild.STAR_WITHIN
         elif not (generous and not before_resource):
             pieces[index] = Wild.ANY_WITHIN
@@ -225,9 +226,11 @@ def _combined(
     def matches(value: str, context: Context) -> bool:
         if value in exact or value.startswith(prefixes):
             return True
-        for expression in expressions:
-            if expression.match(value):
-                return True
+        if expressions:
+            units = _units(value)
+            for expression in expressions:
+                if expression.match(units):
+                    return True
         return any(matcher(value, context) for matcher in dynamic)
 
     return matches
@@ -250,7 +253,7 @@ def _dynamic(template: Template) -> Matcher:
 
     def matches(value: str, context: Context) -> bool:
         pieces = substitute(template, context)
-        return pieces is not None and _compiled(tuple(pieces)).match(value) is not None
+        return pieces is not None and _compiled(tuple(pieces)).match(_units(value)) is not None
 
     return matches
 
@@ -261,10 +264,10 @@ def substitute(template: Template, context: Context) -> list[str | Wild] | None:
     for piece in template:
         if isinstance(piece, Variable):
             value = context.get(piece.key)
-            if not isinstance(value, str):  # a multivalued key has no value as a variable (POL-VR-007)
+            if value is None or value == ():
                 value = piece.default
-                if value is None:
-                    return None
+            if not isinstance(value, str):  # a multivalued key has no value as a variable, nor a default (POL-VR-007)
+                return None
             if piece.within and ":" in value:
                 return None
             pieces.append(value)
@@ -327,7 +330,17 @@ def _single(piece: str | Wild) -> str:
         return "."
     if piece is Wild.ANY_WITHIN:
         return "[^:]"
-    return re.escape(str(piece))
+    return re.escape(_units(str(piece)))
+
+
+def _units(text: str) -> str:
+    """A text as UTF-16 units: ``?`` is one of them, so that a character beyond U+FFFF needs two (POL-CO-032)."""
+    return text if text.isascii() else _SUPPLEMENTARY.sub(_pair, text)
+
+
+def _pair(found: re.Match[str]) -> str:
+    offset = ord(found[0]) - 0x10000
+    return chr(0xD800 | offset >> 10) + chr(0xDC00 | offset & 0x3FF)
 
 
 def match_actions(patterns: Iterable[str], *, generous: bool) -> Callable[[str], bool]:

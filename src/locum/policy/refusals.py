@@ -486,7 +486,7 @@ _OF_RESOURCE_CONTROL: Final = {
     "Effect": ("a resource control policy only denies", 'write "Deny"'),
     "Principal": ("a resource control policy is about everyone", 'write "Principal": "*"'),
     "NotPrincipal": ("a resource control policy is about everyone", 'write "Principal": "*"'),
-    "Action": ('a resource control policy names services, and not "*"', 'write, for instance, "s3:*"'),
+    "Action": ("a resource control policy names services that have such policies", 'write, for instance, "s3:*"'),
     "NotAction": ("a resource control policy takes no NotAction", "list the actions in Action"),
 }
 """Element → what resource control policies ask of it beyond all other kinds."""

@@ -6,14 +6,13 @@ uses (R30), so that a simulation cannot differ from what a server enforces.
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from .addresses import parse_address
 from .compile import CompiledPolicy, CompiledStatement, compile_policy, load
 from .conditions import OPERATORS, Operator, readable
 from .context import Context, key_of
@@ -46,31 +45,13 @@ _SUBSTITUTING: Final = frozenset({"Bool", *(name for name in OPERATORS if name.s
 """The operators whose values may hold variables (POL-CO-070)."""
 
 _LIST: Final = "List"
-_NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-_LEADING_ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])", re.ASCII)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text if ":" in text else _LEADING_ZEROS.sub("", text))
-    except ValueError:
-        return False
-    return "%" not in text
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
-    except ValueError:
-        return False
-
 
 _FITS: Final[dict[str, Callable[[str], bool]]] = {
     "string": lambda _: True,
-    "numeric": lambda text: _NUMBER.fullmatch(text) is not None,
+    "numeric": lambda text: readable(Operator("NumericEquals"), text),
     "boolean": lambda _: True,
-    "ip": _is_address,
-    "binary": _is_base64,
+    "ip": lambda text: parse_address(text) is not None,
+    "binary": lambda text: readable(Operator("BinaryEquals"), text),
     "date": lambda text: readable(Operator("DateEquals"), text),
 }
 """Type of a context entry → whether a text is such a value; each has a list form too (POL-SM-006)."""
@@ -218,20 +199,29 @@ def context_keys(policies: Iterable[Policy]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for policy in policies:
         for statement in policy.statements:
-            for name in _keys_of(statement, variables=policy.has_variables):
+            for name in _keys_of(statement, variables=policy.has_variables, needed=False):
                 found.setdefault(name.lower(), name)
     return tuple(found.values())
 
 
-def _keys_of(statement: Statement, *, variables: bool) -> Iterator[str]:
+def _keys_of(statement: Statement, *, variables: bool, needed: bool) -> Iterator[str]:
+    """The keys of a statement; of conditions only those that do not hold without their key, where it is ``needed``."""
     if variables:
         for resource in statement.resources or ():
             yield from _variables(resource)
     for condition in statement.conditions:
+        if needed and _holds_without(condition.operator):
+            continue
         yield condition.key
         if variables and condition.operator.base in _SUBSTITUTING:
             for value in condition.values:
                 yield from _variables(value)
+
+
+def _holds_without(operator: Operator) -> bool:
+    if operator.quantifier == "ForAnyValue":
+        return False
+    return operator.negated or operator.if_exists or operator.base == "Null" or operator.quantifier == "ForAllValues"
 
 
 def _variables(text: str) -> Iterator[str]:
@@ -244,8 +234,13 @@ def _variables(text: str) -> Iterator[str]:
 
 
 def missing_keys(sources: Iterable[Source], context: Context) -> tuple[str, ...]:
-    """The context keys that policies use and a context lacks (POL-SM-003)."""
-    return tuple(name for name in context_keys(source.policy for source in sources) if name.lower() not in context)
+    """The context keys that policies need and a context lacks, but where a condition holds without (POL-SM-003)."""
+    found: dict[str, str] = {}
+    for policy in (source.policy for source in sources):
+        for statement in policy.statements:
+            for name in _keys_of(statement, variables=policy.has_variables, needed=True):
+                found.setdefault(name.lower(), name)
+    return tuple(name for key, name in found.items() if key not in context)
 
 
 def context_values(name: str, type: str | None, values: Sequence[str]) -> str | tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Final
 from ..arn import PARTITIONS
 from ..errors import MalformedPolicyDocumentException
 from .conditions import readable
-from .document import Policy, PolicyError, PolicyKind, Problem, Statement, parse
+from .document import Policy, PolicyError, PolicyKind, Principals, Problem, Statement, parse
 from .patterns import variables_are_well_formed
 from .trust import BAD_SID, SID, check_trust_policy
 
@@ -211,15 +211,33 @@ def _action(action: str) -> str | None:
     return None if _VENDOR.match(vendor) else f"Vendor {vendor} is not valid"
 
 
+# fmt: off
+UNDER_RESOURCE_CONTROL: Final = frozenset({
+    "aoss", "appconfig", "appstream", "autoscaling", "autoscaling-plans", "budgets", "clouddirectory", "cloudfront",
+    "cloudsearch", "cloudtrail-data", "codeartifact", "codebuild", "codecommit", "codepipeline", "cognito-identity",
+    "cognito-idp", "comprehend", "comprehendmedical", "compute-optimizer", "cost-optimization-hub", "dax", "dsql",
+    "dynamodb", "ecr", "ecr-public", "events", "firehose", "fis", "fms", "gamelift", "health", "inspector-scan",
+    "kendra", "kinesisvideo", "kms", "logs", "memorydb", "networkmonitor", "notifications", "opensearch",
+    "pca-connector-ad", "personalize", "polly", "pricing", "resource-groups", "rolesanywhere", "s3",
+    "secretsmanager", "servicediscovery", "signin", "sqs", "sts", "support", "swf", "textract",
+    "timestream-influxdb", "transcribe", "transfer", "translate", "wafv2", "workspaces", "xray",
+})
+# fmt: on
+"""The services whose actions a resource control policy may name, as AWS lists them in September 2026 (POL-VA-072)."""
+
+
 def _resource_control(policy: Policy) -> str | None:
     """What a customer's resource control policy must be (POL-VA-072); Organizations gives every refusal one text."""
     for statement in policy.statements:
-        principals = statement.principals
-        if statement.effect != "Deny" or principals is None or not principals.anyone or statement.not_principal:
+        if statement.effect != "Deny" or statement.principals not in _EVERYONE or statement.not_principal:
             return _ORGANIZATIONS
-        if statement.not_action or "*" in (statement.actions or ()):
+        services = {action.partition(":")[0].lower() for action in statement.actions or ()}
+        if statement.not_action or not services <= UNDER_RESOURCE_CONTROL:
             return _ORGANIZATIONS
     return None
+
+
+_EVERYONE: Final = (Principals(anyone=True), Principals(aws=("*",)))
 
 
 _OF_ORGANIZATIONS: Final = frozenset({PolicyKind.SERVICE_CONTROL, PolicyKind.RESOURCE_CONTROL})
@@ -239,7 +257,6 @@ _CHECKS: Final[dict[PolicyKind, tuple[_Check, ...]]] = {
     PolicyKind.SESSION: _IDENTITY,
     PolicyKind.SERVICE_CONTROL: _IDENTITY,
     PolicyKind.RESOURCE_CONTROL: (
-        _version,
         _resource_control,
         _legacy,
         _variables,

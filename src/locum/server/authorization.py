@@ -32,7 +32,7 @@ from locum.errors import AccessDenied
 from locum.guard.context import mark_mfa, owner_keys, proof_context, request_context, tag_keys
 from locum.guard.directory import CallerPolicies, Holder
 from locum.http import Request
-from locum.policy import denial_text
+from locum.policy import Effect, Layer, denial_text
 from locum.server import targets
 from locum.server.account_settings import OF_ONES_OWN, OWN_PASSWORD, may_change_own
 from locum.server.delegation import OF_OWNERS, OWNERS_RIGHTS
@@ -83,7 +83,8 @@ def authorize(call: Call[Any], request: Request, region: str) -> Authorized:
     """Ask for every permission that the call needs; AccessDenied for the first that is not given.
 
     Sets ``call.target``.  The text of a denial is AWS's: with the reason at IAM and for operations without a resource,
-    without it for roles (STS-E-003, STS-E-005, POL-MSG-002).
+    without it for roles (STS-E-003, STS-E-005, POL-MSG-002), but that a resource control policy of the caller's own
+    organization denies a role is told (POL-MSG-008).
     """
     declared = call.command.operation.authorization
     if declared is None:
@@ -247,8 +248,11 @@ def _authorize_role(call: Call[Any], policies: CallerPolicies, context: _Context
     for action in actions:
         decision = policies.may_assume(action, role_arn, account, trust, context)
         if not decision.allowed:
+            told = policies.organization is not None and owner is not None and policies.organization.id == owner.id
+            by_owner = decision.layer is Layer.RESOURCE_CONTROL and decision.effect is Effect.EXPLICIT_DENY
+            reason = f" {decision.reason(action)}" if told and by_owner else ""
             raise AccessDenied(
-                denial_text(caller.arn, action, role_arn),
+                denial_text(caller.arn, action, role_arn) + reason,
                 decision=denied(decision, policies, action, role_arn, account, context, trust=trust, role=True),
             )
     if carried is not None and command.source_identity not in (None, carried):

@@ -85,6 +85,21 @@ def _holder(records: Records, caller: Caller, command: Command[Any], target: Tar
     return Found(value, stored if found else None)
 
 
+def _policy_source(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
+    """A user, role or group of the caller's account by an ARN whose path counts for nothing; found with its own ARN."""
+    value = getattr(command, target.member)
+    try:
+        parsed = Arn.parse(value)
+    except ValueError:
+        return Found(value)
+    kind = _HOLDERS.get(parsed.kind)
+    _, name = parsed.path_and_name
+    if kind is None or parsed.account != caller.account or not name:
+        return Found(value)
+    stored: Stored[Any] | None = records.get(kind, caller.account, name)
+    return Found(value) if stored is None else Found(stored.record.arn(caller.partition), stored)
+
+
 def _access_key(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
     """The user whose key it is: policies see the user (IAM-OP-GetAccessKeyLastUsed)."""
     stored = records.get(AccessKey, "", getattr(command, target.member))
@@ -188,6 +203,7 @@ _RESOLVERS: Final[dict[str, Callable[[Records, Caller, Command[Any], Target], Fo
     "instance-profile": _named(InstanceProfile),
     "policy": _policy,
     "holder": _holder,
+    "policy-source": _policy_source,
     "access_key": _access_key,
     "mfa": _mfa_device,
     "oidc-provider": _provider(OidcProvider),

@@ -224,10 +224,13 @@ def test_a_denial_lists_its_denies_and_an_allowed_request_what_allows_it(world: 
     ]
 
 
-def test_the_union_lists_only_statements_of_the_reported_decision(world: World) -> None:
+def test_the_union_lists_the_statements_behind_every_decision(world: World) -> None:
     result = custom(world, allow("s3:*"), deny("s3:*", BUCKET), resource_arns=(BUCKET, OBJECT, BUCKET))
     assert result.eval_decision == "explicitDeny"
-    assert sources(result.matched_statements) == [("PolicyInputList.2", "IAM Policy")]
+    assert sources(result.matched_statements) == [
+        ("PolicyInputList.2", "IAM Policy"),
+        ("PolicyInputList.1", "IAM Policy"),
+    ]
 
 
 # Pages
@@ -285,7 +288,7 @@ def test_the_callers_own_policies_permit_the_simulation_and_are_no_part_of_it(wo
 @pytest.mark.parametrize(
     "kind", [SimulatePrincipalPolicyCommand, GetContextKeysForPrincipalPolicyCommand], ids=lambda kind: kind.__name__
 )
-def test_permission_is_asked_for_the_source(world: World, kind: Any) -> None:
+def test_permission_is_asked_for_the_source_whatever_the_path(world: World, kind: Any) -> None:
     more = {"action_names": ("s3:Get",)} if kind is SimulatePrincipalPolicyCommand else {}
     tag = types.Tag(key="team", value="blue")
     world.call(world.root, users.CreateUserCommand(user_name="bob", path="/ops/", tags=(tag,)))
@@ -295,8 +298,9 @@ def test_permission_is_asked_for_the_source(world: World, kind: Any) -> None:
     by_arn = world.user("alice", text(allow(action, bob)))
     by_tag = world.user("dave", text(allow(action, Condition={"StringEquals": {"aws:ResourceTag/team": "blue"}})))
     for credentials in (by_arn, by_tag):
-        world.call(credentials, kind(policy_source_arn=bob, **more))
-        for other in (carol, f"{bob}by", f"arn:aws:iam::{ACCOUNT}:user/bob"):
+        for source in (bob, f"arn:aws:iam::{ACCOUNT}:user/bob", f"arn:aws:iam::{ACCOUNT}:user/else/where/bob"):
+            world.call(credentials, kind(policy_source_arn=source, **more))
+        for other in (carol, f"{bob}by"):
             refused = world.refusal(credentials, kind(policy_source_arn=other, **more), errors.AccessDenied)
             assert refused.endswith(
                 f"{action} on resource: {other} because no identity-based policy allows the {action} action"

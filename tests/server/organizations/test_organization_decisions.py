@@ -203,7 +203,7 @@ def test_what_is_attached_from_the_start_allows_everything(org: Org) -> None:
 # Resource control policies
 
 
-@pytest.mark.facts("POL-OR-020", "POL-OR-022", "POL-OR-023", "POL-XA-004", "POL-TR-015")
+@pytest.mark.facts("POL-OR-020", "POL-OR-022", "POL-OR-023", "POL-XA-004", "POL-TR-015", "POL-MSG-008")
 @pytest.mark.parametrize("place", ["root", "unit", "account"])
 def test_rcps_guard_the_roles_of_a_member_against_everybody(member: Member, place: str) -> None:
     org, world = member.org, member.world
@@ -216,7 +216,12 @@ def test_rcps_guard_the_roles_of_a_member_against_everybody(member: Member, plac
     org.attach(org.policy("guard", deny("sts:AssumeRole", Principal="*"), RCP), target)
     command = sts.AssumeRoleCommand(role_arn=role, role_session_name="s1")
     for caller in (carol, boss, member.alice):
-        assert "sts:AssumeRole on resource" in world.refusal(caller, command, errors.AccessDenied)
+        refused = world.refusal(caller, command, errors.AccessDenied)
+        told = refused.endswith(
+            f"sts:AssumeRole on resource: {role} with an explicit deny in a resource control policy"
+        )
+        assert "sts:AssumeRole on resource" in refused
+        assert told is (caller is not carol)
     world.assume(member.alice, at_management)
 
 

@@ -420,3 +420,28 @@ def test_an_organization_has_so_many_policies(org: Org, type: str, document: str
     org.policy(content=document, type=type)
     more = policies.CreatePolicyCommand(content=document, description="", name="more", type=type)
     assert org.refused(more, ConstraintViolationException) == "POLICY_NUMBER_LIMIT_EXCEEDED"
+
+
+@pytest.mark.facts("POL-VA-072")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}}',
+            '{"Version":"2008-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}]}',
+        ),
+        (
+            '{"Statement": [{"Action": "sqs:*", "Effect": "Deny", "NotResource": "x:\\u00e9",'
+            ' "Principal": {"AWS": "*"}}], "Version": "2012-10-17"}',
+            '{"Version":"2012-10-17","Statement":[{"Action":"sqs:*","Effect":"Deny","NotResource":"x:\u00e9",'
+            '"Principal":{"AWS":"*"}}]}',
+        ),
+    ],
+)
+def test_a_resource_control_policy_is_shown_as_aws_keeps_it(org: Org, text: str, shown: str) -> None:
+    command = policies.CreatePolicyCommand(
+        content=text.replace("x:", "arn:aws:sqs:::"), description="", name="x", type=RCP
+    )
+    made = org.call(command).policy
+    assert made is not None
+    assert made.content == shown.replace("x:", "arn:aws:sqs:::")

@@ -219,7 +219,7 @@ class SimulatePrincipalPolicyCommand(Command[SimulatePolicyResponse]):
     operation: ClassVar[Operation] = Operation(
         IAM,
         "SimulatePrincipalPolicy",
-        Authorization(Target("holder", "policy_source_arn")),
+        Authorization(Target("policy-source", "policy_source_arn")),
         errors=(NoSuchEntityException, InvalidInputException, PolicyEvaluationException),
     )
 
@@ -260,7 +260,7 @@ class GetContextKeysForPrincipalPolicyCommand(Command[GetContextKeysForPolicyRes
     operation: ClassVar[Operation] = Operation(
         IAM,
         "GetContextKeysForPrincipalPolicy",
-        Authorization(Target("holder", "policy_source_arn")),
+        Authorization(Target("policy-source", "policy_source_arn")),
         errors=(NoSuchEntityException, InvalidInputException),
     )
 

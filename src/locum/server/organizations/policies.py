@@ -133,7 +133,16 @@ def _checked(organization: Organization, type: str, content: str) -> str:
         validate(content, kind)
     except Malformed as refused:
         raise MalformedPolicyDocumentException(refused.message) from refused
-    return content
+    return _as_shown(content) if type == RESOURCE_CONTROL else content
+
+
+def _as_shown(content: str) -> str:
+    """A resource control policy as AWS keeps it: compact, with its version and a list of statements."""
+    document = msgspec.json.decode(content, type=dict[str, Any])
+    statements = document.pop("Statement")
+    shown = {"Version": document.pop("Version", "2008-10-17"), **document}
+    shown["Statement"] = statements if isinstance(statements, list) else [statements]
+    return msgspec.json.encode(shown).decode()
 
 
 def _check_name(call: Call[Any], organization: Organization, type: str, name: str) -> None:
