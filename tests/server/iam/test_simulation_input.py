@@ -211,8 +211,6 @@ def test_the_source_is_a_user_role_or_group_of_the_account(world: World, kind: A
     )
     for noun, path in (
         ("user", "bob"),
-        ("user", "ops/alice"),
-        ("user", "ALICE"),
         ("role", "alice"),
         ("group", "staff"),
     ):

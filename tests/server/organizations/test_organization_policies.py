@@ -151,7 +151,8 @@ def test_awss_own_policy_can_be_read_by_everybody_and_changed_by_nobody(org: Org
     summary = shown.policy_summary
     assert summary.aws_managed
     assert summary.arn == f"arn:aws:organizations::aws:policy/{type.lower()}/{FULL[type]}"
-    assert shown.content == json.dumps(json.loads(shown.content), indent=2)
+    if type == SCP:
+        assert shown.content == json.dumps(json.loads(shown.content), indent=2)
     (statement,) = json.loads(shown.content)["Statement"]
     principal = {"Principal": "*"} if type == RCP else {}
     assert statement == {"Effect": "Allow", "Action": "*", "Resource": "*", **principal}

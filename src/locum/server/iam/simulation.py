@@ -380,12 +380,7 @@ def _result(
 ) -> api.EvaluationResult:
     """One action's result: of several resources the most restrictive decision, then each by itself (IAM-SIM-002)."""
     effect = _most_restrictive(outcome.effect for outcome in outcomes)
-    matches = {
-        (id(match.source), match.number): match
-        for outcome in outcomes
-        if outcome.effect is effect or effect is not Effect.EXPLICIT_DENY
-        for match in outcome.matches
-    }
+    matches = {(id(match.source), match.number): match for outcome in outcomes for match in outcome.matches}
     organization = _together([outcome.organization_allows for outcome in outcomes])
 
     def lacks(effect: Effect, organization: bool | None) -> bool:
