@@ -8,7 +8,8 @@ A *shape* is a frozen record of typed members.  A *command* is a shape that name
 
 Names, presence, limits and secrecy stand there once; codec, validation, client method, command line and documents are
 derived from :func:`members`.  A member without a default is required; a list that is absent and an empty list are the
-same thing (STS-W-008).  Wire names are the PascalCase of the member's name unless :func:`named` says otherwise.
+same thing (STS-W-008) unless :func:`items` says otherwise.  Wire names are the PascalCase of the member's name unless
+:func:`named` says otherwise.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class Limits(msgspec.Struct, frozen=True):
 
     ``misfit``: what is said of a text that does not fit the pattern, where that check comes after all others and has
     words of its own (IAM-GEN-044, IAM-GEN-045); ``{}`` stands for the path.  ``no_nulls``: of the entries of a list it
-    is also said that they must not be null (IAM-GEN-043).
+    is also said that they must not be null (IAM-GEN-043).  ``empty``: an empty list that was sent is told from an
+    absent one, None, and is left to the handler.  ``unlisted``: the closed set of values is not printed (IAM-GEN-042).
     """
 
     least: int | None = None
@@ -98,6 +100,8 @@ class Limits(msgspec.Struct, frozen=True):
     wire_name: str | None = None
     misfit: str | None = None
     no_nulls: bool = False
+    empty: bool = False
+    unlisted: bool = False
 
 
 _UNLIMITED: Final = Limits()
@@ -145,9 +149,11 @@ def text(
     one_of: tuple[str, ...] = (),
     secret: bool = False,
     misfit: str | None = None,
+    unlisted: bool = False,
 ) -> Limits:
     """Limits of a text: length in characters, the pattern as AWS prints it, or a closed set of values."""
-    return Limits(least, most, None if pattern is None else _pattern(pattern), one_of, secret, misfit=misfit)
+    compiled = None if pattern is None else _pattern(pattern)
+    return Limits(least, most, compiled, one_of, secret, misfit=misfit, unlisted=unlisted)
 
 
 def integer(least: int | None = None, most: int | None = None) -> Limits:
@@ -155,9 +161,9 @@ def integer(least: int | None = None, most: int | None = None) -> Limits:
     return Limits(least, most)
 
 
-def items(least: int | None = None, most: int | None = None, *, no_nulls: bool = False) -> Limits:
+def items(least: int | None = None, most: int | None = None, *, no_nulls: bool = False, empty: bool = False) -> Limits:
     """Limits of a list's count."""
-    return Limits(least, most, no_nulls=no_nulls)
+    return Limits(least, most, no_nulls=no_nulls, empty=empty)
 
 
 def named(wire_name: str) -> Limits:
@@ -259,7 +265,8 @@ def members(shape: type[Shape]) -> tuple[Member, ...]:
     declared = []
     for field in msgspec.structs.fields(shape):
         member = _member(field.name, hints[field.name], field.required, [])
-        absent = (() if member.kind is Kind.LIST else None) if field.required else field.default
+        nothing = () if member.kind is Kind.LIST and not member.limits.empty else None
+        absent = nothing if field.required else field.default
         declared.append(msgspec.structs.replace(member, absent=absent))
     return tuple(declared)
 
@@ -407,8 +414,13 @@ def _broken(value: Any, limits: Limits) -> list[str]:
     if limits.pattern is not None and limits.misfit is None and limits.pattern.regex.fullmatch(value) is None:
         broken.append(f"Member must satisfy regular expression pattern: {limits.pattern.printed}")
     if limits.one_of and value not in limits.one_of:
-        broken.append(f"Member must satisfy enum value set: [{', '.join(limits.one_of)}]")
+        broken.append(_closed_set(limits))
     return broken
+
+
+def _closed_set(limits: Limits) -> str:
+    values = "" if limits.unlisted else f": [{', '.join(limits.one_of)}]"
+    return f"Member must satisfy enum value set{values}"
 
 
 def _all_limits(limits: Limits) -> list[str]:
@@ -421,7 +433,7 @@ def _all_limits(limits: Limits) -> list[str]:
     if limits.pattern is not None:
         stated.append(f"Member must satisfy regular expression pattern: {limits.pattern.printed}")
     if limits.one_of:
-        stated.append(f"Member must satisfy enum value set: [{', '.join(limits.one_of)}]")
+        stated.append(_closed_set(limits))
     return stated
 
 
@@ -465,7 +477,7 @@ def _violations(member: Member, value: Any, path: str, found: list[Violation]) -
 def _list_violations(member: Member, value: tuple[Any, ...], path: str, found: list[Violation]) -> None:
     element = typing.cast("Member", member.element)
     if not value:
-        if member.required:
+        if member.required and not member.limits.empty:
             found.append(Violation(path, "null", _NOT_NULL))
         return
     mistyped = [broken for each in value if each is not None and (broken := _mistyped(element, each)) is not None]
@@ -530,7 +542,6 @@ def violations(value: Shape) -> list[Violation]:
     return sorted(found, key=lambda each: _place(each.path))
 
 
-_ENUM_VALUES: Final = re.compile(r"(?<=enum value set): \[[^]]*\]")
 _REPORTED: Final = 10
 """Violations that one error names at most."""
 
@@ -549,7 +560,6 @@ def refuse(found: list[Violation], service: Service) -> ValidationError:
             value = f"Value {shown} at" if shown is not None else "Value at"
         else:
             value = "Value at"
-            constraint = _ENUM_VALUES.sub("", constraint)
         details.append(f"{value} '{path}' failed to satisfy constraint: {constraint}")
     plural = "error" if len(first) == 1 else "errors"
     return ValidationError(f"{len(first)} validation {plural} detected: {'; '.join(details)}")

@@ -143,8 +143,8 @@ def _caller(records: Records, caller: Caller, command: Command[Any], target: Tar
 
 
 def _one_user_or_all(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
-    """The named user, else the caller's own, unless all users are asked for."""
-    if getattr(command, target.member) is None and getattr(command, "all_users", False):
+    """The named user, else the caller's own, unless all users are asked for, whoever is named besides."""
+    if getattr(command, "all_users", False):
         return Found("*")
     return _RESOLVERS["user"](records, caller, command, target)
 
