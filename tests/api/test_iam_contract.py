@@ -329,12 +329,29 @@ def test_several_broken_members_are_reported_as_aws_was_recorded() -> None:
 
 
 @pytest.mark.facts("IAM-GEN-042", "IAM-GEN-043")
-def test_neither_a_member_nor_a_list_names_the_values_that_it_may_have() -> None:
-    kind, kinds = refused(
-        policies.ListPoliciesCommand(scope="Mine"), account.GetAccountAuthorizationDetailsCommand(filter=("Mine",))
+def test_the_values_of_a_closed_set_are_named_but_for_the_status_of_a_key() -> None:
+    kind, kinds, status = refused(
+        policies.ListPoliciesCommand(scope="Mine"),
+        account.GetAccountAuthorizationDetailsCommand(filter=("Mine",)),
+        access_keys.UpdateAccessKeyCommand(access_key_id="AKIAIOSFODNN7EXAMPLE", status="Off"),
     )
     assert kind.endswith("'scope' failed to satisfy constraint: Member must satisfy enum value set")
-    assert kinds.endswith("constraint: Member must satisfy constraint: [Member must satisfy enum value set]")
+    assert kinds == (
+        "1 validation error detected: Value at 'filter' failed to satisfy constraint: Member must satisfy constraint: "
+        "[Member must satisfy enum value set: [LocalManagedPolicy, User, AWSManagedPolicy, Role, Group]]"
+    )
+    assert status.endswith("'status' failed to satisfy constraint: Member must satisfy enum value set")
+
+
+@pytest.mark.facts("IAM-GEN-043")
+def test_a_list_of_policies_names_the_characters_that_it_may_have() -> None:
+    (message,) = refused(simulation.GetContextKeysForCustomPolicyCommand(policy_input_list=("{}", "")))
+    assert message == (
+        "1 validation error detected: Value at 'policyInputList' failed to satisfy constraint: Member must satisfy "
+        "constraint: [Member must have length less than or equal to 131072, "
+        "Member must have length greater than or equal to 1, "
+        r"Member must satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]+]"
+    )
 
 
 @pytest.mark.facts("IAM-GEN-044", "IAM-GEN-045")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from locum.policy import parse
-from locum.policy.granting import grants, named_services
+from locum.policy.granting import grants, named_services, usable
 
 
 def policy(*statements: dict[str, Any]) -> Any:
@@ -58,6 +58,45 @@ CONDITION = {"Bool": {"aws:SecureTransport": "false"}}
 def test_a_service_is_granted_unless_wholly_denied(statements: list[dict[str, Any]], granted: bool) -> None:
     assert grants([policy(*statements)], "iam") is granted
     assert grants([policy(each) for each in statements], "iam") is granted
+
+
+A, B = "arn:aws:s3:::a/*", "arn:aws:s3:::b/*"
+
+
+@pytest.mark.facts("IAM-CL-023", "IAM-CL-030")
+@pytest.mark.parametrize(
+    ("statements", "granted", "used"),
+    [
+        ([allow("s3:GetObject", Resource=A), deny("s3:*", Resource=A)], True, False),
+        ([allow("s3:GetObject", Resource=A), deny("s3:GetObject", Resource=A)], True, False),
+        ([allow("s3:GetObject", Resource=A), deny("s3:*", Resource="arn:aws:s3:::*")], True, False),
+        ([allow("s3:GetObject", Resource=A), deny("s3:*", Resource=B)], True, True),
+        ([allow("s3:GetObject"), deny("s3:*", Resource=A)], True, True),
+        ([allow("s3:GetObject"), deny("s3:*", Condition=CONDITION)], True, True),
+        ([allow("s3:GetObject"), deny("s3:*")], False, False),
+        ([allow("s3:*"), deny("s3:GetObject")], True, True),
+        ([allow("*"), {"Effect": "Deny", "NotAction": "iam:*"}], False, False),
+        ([allow("s3:GetObject", Resource="arn:aws:iam::111122223333:user/a")], False, False),
+        ([{"Action": "s3:GetObject", "Resource": None, "NotResource": "*"}], False, False),
+        ([{"Action": "s3:GetObject", "Resource": None, "NotResource": A}], True, True),
+        ([allow("sqs:*")], False, False),
+    ],
+)
+def test_a_report_looks_at_the_resources_that_are_denied(
+    statements: list[dict[str, Any]], granted: bool, used: bool
+) -> None:
+    filled = [{"Effect": "Allow", "Resource": "*"} | each for each in statements]
+    kept = [{name: value for name, value in each.items() if value is not None} for each in filled]
+    parsed = parse(json.dumps({"Version": "2012-10-17", "Statement": kept}))
+    assert grants([parsed], "s3") is granted
+    assert usable([parsed], "s3") is used
+
+
+@pytest.mark.facts("IAM-CL-026")
+def test_single_actions_can_be_asked_for() -> None:
+    found = policy(allow("iam:Get*", "iam:PassRole"), deny("iam:GetRole"), {"NotAction": ["iam:*"]})
+    assert [usable([found], "iam", each) for each in ("GetUser", "GetRole", "PutUserPolicy")] == [True, False, False]
+    assert usable([found], "sts", "AssumeRole")
 
 
 def test_without_policies_nothing_is_granted() -> None:

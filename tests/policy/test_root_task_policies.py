@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Final
 
@@ -113,3 +114,46 @@ def test_a_queue_is_looked_at_in_the_own_account_alone() -> None:
     assert effect(*asked, aws_resourceaccount=ACCOUNT) is Effect.ALLOW
     assert effect(*asked, aws_resourceaccount="444455556666") is Effect.EXPLICIT_DENY
     assert effect("SQSUnlockQueuePolicy", "sqs:GetQueueUrl", QUEUE, aws_resourceaccount="444455556666") is Effect.ALLOW
+
+
+@pytest.mark.facts("POL-RT-010", "POL-RT-011", "POL-RT-012", "POL-RT-013", "POL-RT-014")
+@pytest.mark.parametrize(
+    ("name", "id", "created", "sids"),
+    [
+        (
+            "IAMAuditRootUserCredentials",
+            "ANPAZKAPJZG4BDSCREYVS",
+            "2024-11-06T22:27:58+00:00",
+            ["DenyAuditingCredentialsOnNonRootUserResource"],
+        ),
+        (
+            "IAMCreateRootUserPassword",
+            "ANPAZKAPJZG4OEGTN7YT5",
+            "2024-11-06T22:32:59+00:00",
+            ["DenyCreatingPasswordOnNonRootUserResource"],
+        ),
+        (
+            "IAMDeleteRootUserCredentials",
+            "ANPAZKAPJZG4CX73XKORQ",
+            "2024-11-06T22:47:58+00:00",
+            ["DenyDeletingRootUserCredentialsOnNonRootUserResource"],
+        ),
+        (
+            "S3UnlockBucketPolicy",
+            "ANPAZKAPJZG4OALTIPZOF",
+            "2024-11-06T21:55:56+00:00",
+            ["DenyManagingBucketPolicyForNonRootCallers"],
+        ),
+        (
+            "SQSUnlockQueuePolicy",
+            "ANPAZKAPJZG4HPZI4FDUV",
+            "2024-11-06T21:51:02+00:00",
+            ["DenyGettingQueueAttributesOnNonOwnQueue", "DenyActionsForNonRootUser"],
+        ),
+    ],
+)
+def test_a_task_is_the_policy_that_aws_has(name: str, id: str, created: str, sids: list[str]) -> None:
+    shipped = SHIPPED[name]
+    assert (shipped.id, datetime.datetime.fromtimestamp(shipped.created, datetime.UTC).isoformat()) == (id, created)
+    statements = json.loads(shipped.document)["Statement"]
+    assert [each["Sid"] for each in statements] == ["DenyAllOtherActionsOnAnyResource", *sids]

@@ -506,7 +506,7 @@ def test_iam_does_not_quote_values() -> None:
     )
     several = refused(IAM_COMMANDS["ListPolicies"], {"Scope": "Some", "MaxItems": "1001", "Marker": ""})
     assert several.startswith("4 validation errors detected: ")
-    assert several.endswith("; Value at 'scope' failed to satisfy constraint: Member must satisfy enum value set")
+    assert several.endswith("'scope' failed to satisfy constraint: Member must satisfy enum value set")
     assert (
         "Value at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000" in several
     )

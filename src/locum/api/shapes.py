@@ -8,7 +8,8 @@ A *shape* is a frozen record of typed members.  A *command* is a shape that name
 
 Names, presence, limits and secrecy stand there once; codec, validation, client method, command line and documents are
 derived from :func:`members`.  A member without a default is required; a list that is absent and an empty list are the
-same thing (STS-W-008).  Wire names are the PascalCase of the member's name unless :func:`named` says otherwise.
+same thing (STS-W-008) unless :func:`items` says otherwise.  Wire names are the PascalCase of the member's name unless
+:func:`named` says otherwise.
 """
 
 from __future__ import annotations
@@ -87,9 +88,9 @@ class Limits(msgspec.Struct, frozen=True):
 
     ``misfit``: what is said of a text that does not fit the pattern, where that check comes after all others and has
     words of its own (IAM-GEN-044, IAM-GEN-045); ``{}`` stands for the path.  ``no_nulls``: of the entries of a list it
-    is also said that they must not be null (IAM-GEN-043).  ``empty``: a required list without entries is not an absent
-    one, which only JSON can tell apart.  ``told``: the values of ``one_of`` in the order in which a service names them
-    that otherwise names none (IAM-GEN-042).
+    is also said that they must not be null (IAM-GEN-043).  ``empty``: an empty list that was sent is told from an
+    absent one, None, and is left to the handler.  ``told``: the values of ``one_of`` in the order in which a service
+    names them that otherwise names none (IAM-GEN-042).
     """
 
     least: int | None = None
@@ -264,9 +265,8 @@ def members(shape: type[Shape]) -> tuple[Member, ...]:
     declared = []
     for field in msgspec.structs.fields(shape):
         member = _member(field.name, hints[field.name], field.required, [])
-        absent = field.default
-        if field.required:
-            absent = () if member.kind is Kind.LIST and not member.limits.empty else None
+        nothing = () if member.kind is Kind.LIST and not member.limits.empty else None
+        absent = nothing if field.required else field.default
         declared.append(msgspec.structs.replace(member, absent=absent))
     return tuple(declared)
 
@@ -420,6 +420,10 @@ def _broken(value: Any, limits: Limits) -> list[str]:
     return broken
 
 
+def _told(limits: Limits) -> str:
+    return f": [{', '.join(limits.told)}]" if limits.told else ""
+
+
 def _all_limits(limits: Limits) -> list[str]:
     """Every constraint of a list's elements, in the order in which AWS lists them (STS-V-006, IAM-GEN-043)."""
     stated = []
@@ -459,7 +463,7 @@ def _violations(member: Member, value: Any, path: str, found: list[Violation]) -
         return
     kind = member.kind
     if kind is Kind.TEXT or kind is Kind.INTEGER:
-        told = f": [{', '.join(member.limits.told)}]" if member.limits.told else ""
+        told = _told(member.limits)
         for broken in _broken(value, member.limits):
             found.append(Violation(path, None if member.limits.secret else f"'{value}'", broken, told=told))
         misfit, pattern = member.limits.misfit, member.limits.pattern
@@ -501,7 +505,12 @@ def _list_violations(member: Member, value: tuple[Any, ...], path: str, found: l
     elif any(each is None or _broken(each, element.limits) for each in value):
         stated = [*_all_limits(element.limits), *([_NOT_NULL] if limits.no_nulls else [])] or [_NOT_NULL]
         found.append(
-            Violation(path, f"'{_shown(member, value)}'", f"Member must satisfy constraint: [{', '.join(stated)}]")
+            Violation(
+                path,
+                f"'{_shown(member, value)}'",
+                f"Member must satisfy constraint: [{', '.join(stated)}]",
+                told=_told(element.limits),
+            )
         )
 
 

@@ -103,9 +103,11 @@ class CredentialReport(Record, frozen=True, kw_only=True):
 
 
 class AccessReport(AccountRecord, frozen=True, kw_only=True):
-    """A request for the last uses of services: of which entity, by ARN, and by whom, a principal's unique id.
+    """A report on the last uses of services: of which entity, by ARN, and by whom, as GetCallerIdentity tells it.
 
-    ``actions``: down to single actions.
+    ``actions``: down to single actions.  What could be used then, and by whom, stays as it was: the namespaces
+    of ``services``, the actions ``granted`` (``iam:GetUser``) where it goes down to them, the unique ids of ``users``,
+    users and roles.
     """
 
     kind: ClassVar[str] = "access-report"
@@ -113,6 +115,9 @@ class AccessReport(AccountRecord, frozen=True, kw_only=True):
     creator: str
     created: int
     actions: bool = False
+    services: tuple[str, ...] = ()
+    granted: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
 
 
 class RoleDeletion(AccountRecord, frozen=True, kw_only=True):

@@ -20,21 +20,22 @@ AWS_ACCOUNT: Final = "aws"
 """What stands in the place of an account id in their ARNs (POL-MP-001)."""
 
 _CREATED: Final = 1_423_248_000
-"""When AWS introduced managed policies: 2015-02-06T18:40:00Z."""
+"""When AWS introduced managed policies, 2015-02-06T18:40:00Z: where it is not known when it made one."""
 
 
 def _records() -> dict[str, ManagedPolicy]:
     records = {}
     for shipped in AWS_MANAGED_POLICIES:
         number = int(shipped.version.removeprefix("v"))
+        created = shipped.created or _CREATED
         records[shipped.name.lower()] = ManagedPolicy(
             account=AWS_ACCOUNT,
-            id=arn.unique_id("ANPA", hashlib.sha256(shipped.name.encode()).digest()),
+            id=shipped.id or arn.unique_id("ANPA", hashlib.sha256(shipped.name.encode()).digest()),
             name=shipped.name,
             path=shipped.path,
-            created=_CREATED,
-            updated=_CREATED,
-            versions=(PolicyVersion(number=number, document=shipped.document, created=_CREATED),),
+            created=created,
+            updated=created,
+            versions=(PolicyVersion(number=number, document=shipped.document, created=created),),
             default=number,
             last_number=number,
             description=shipped.description,

@@ -21,13 +21,18 @@ _SLICE: Final = "Locum's slice of the AWS policy of this name: its part for IAM,
 
 
 class ManagedPolicy(msgspec.Struct, frozen=True):
-    """A managed policy of AWS; ``version`` is the label of its default version, ``document`` its text."""
+    """A managed policy of AWS; ``version`` is the label of its default version, ``document`` its text.
+
+    ``id`` is its unique id at AWS and ``created`` when AWS made it, in seconds, where those were recorded.
+    """
 
     name: str
     path: str
     version: str
     description: str
     document: str
+    id: str = ""
+    created: int = 0
 
     def arn(self, partition: str) -> str:
         """Its ARN, in which ``aws`` stands for the account (POL-MP-001)."""
@@ -46,18 +51,27 @@ def _allow(actions: str | Sequence[str], resource: str = "*") -> dict[str, Any]:
 
 
 def _root_task(
-    name: str, description: str, service: str, actions: str, *denied: dict[str, Any], everywhere: str = ""
+    name: str,
+    id: str,
+    created: int,
+    description: str,
+    service: str,
+    actions: str,
+    *denied: dict[str, Any],
+    sid: str = "",
+    everywhere: str = "",
 ) -> ManagedPolicy:
     """A task of AssumeRoot: everything but ``actions`` is denied, and those again as ``denied`` says (POL-RT-010…014).
 
-    Without ``denied`` they, but for ``everywhere``, are denied on all but root users.
+    Without ``denied`` they, but for ``everywhere``, are denied on all but root users by a statement ``sid``.
     """
     left = [f"{service}:{action}" for action in actions.split()]
     on_root = [each for each in left if each != everywhere]
     if not denied:
-        denied = (_deny("DenyActionsOnNonRootUser", Action=on_root, NotResource=_ROOT_USERS),)
+        denied = (_deny(sid, Action=on_root, NotResource=_ROOT_USERS),)
     elsewhere = _deny("DenyAllOtherActionsOnAnyResource", NotAction=left, Resource="*")
-    return _managed(name, "v1", description, [elsewhere, *denied], path=ROOT_TASKS)
+    made = _managed(name, "v1", description, [elsewhere, *denied], path=ROOT_TASKS)
+    return msgspec.structs.replace(made, id=id, created=created)
 
 
 def _deny(sid: str, **elements: Any) -> dict[str, Any]:
@@ -69,9 +83,8 @@ def _unless_root(sid: str, actions: Sequence[str]) -> dict[str, Any]:
 
 
 _ROOT_USERS: Final = "arn:aws:iam::*:root"
-_READ_CREDENTIALS: Final = (
-    "ListAccessKeys ListSigningCertificates GetLoginProfile ListMFADevices GetUser GetAccessKeyLastUsed"
-)
+_LIST_CREDENTIALS: Final = "ListAccessKeys ListSigningCertificates GetLoginProfile ListMFADevices"
+_READ_USER: Final = "GetUser GetAccessKeyLastUsed"
 _S3: Final = "DeleteBucketPolicy PutBucketPolicy GetBucketPolicy ListAllMyBuckets"
 _SQS: Final = "SetQueueAttributes GetQueueAttributes ListQueues GetQueueUrl"
 
@@ -199,26 +212,37 @@ AWS_MANAGED_POLICIES: Final = (
     ),
     _root_task(
         "IAMAuditRootUserCredentials",
+        "ANPAZKAPJZG4BDSCREYVS",
+        1_730_932_078,
         "Bounds a root task: look at the credentials of a member account's root user.",
         "iam",
-        f"{_READ_CREDENTIALS} GetAccountSummary",
+        f"{_LIST_CREDENTIALS} GetAccountSummary {_READ_USER}",
+        sid="DenyAuditingCredentialsOnNonRootUserResource",
         everywhere="iam:GetAccountSummary",
     ),
     _root_task(
         "IAMCreateRootUserPassword",
+        "ANPAZKAPJZG4OEGTN7YT5",
+        1_730_932_379,
         "Bounds a root task: let a member account's root user set a password again.",
         "iam",
         "CreateLoginProfile GetLoginProfile",
+        sid="DenyCreatingPasswordOnNonRootUserResource",
     ),
     _root_task(
         "IAMDeleteRootUserCredentials",
+        "ANPAZKAPJZG4CX73XKORQ",
+        1_730_933_278,
         "Bounds a root task: delete the credentials of a member account's root user.",
         "iam",
         "DeleteAccessKey DeleteSigningCertificate DeleteLoginProfile DeactivateMFADevice DeleteVirtualMFADevice "
-        + _READ_CREDENTIALS,
+        f"{_LIST_CREDENTIALS} {_READ_USER}",
+        sid="DenyDeletingRootUserCredentialsOnNonRootUserResource",
     ),
     _root_task(
         "S3UnlockBucketPolicy",
+        "ANPAZKAPJZG4OALTIPZOF",
+        1_730_930_156,
         "Bounds a root task: replace a bucket policy that locks everybody out.",
         "s3",
         _S3,
@@ -226,14 +250,16 @@ AWS_MANAGED_POLICIES: Final = (
     ),
     _root_task(
         "SQSUnlockQueuePolicy",
+        "ANPAZKAPJZG4HPZI4FDUV",
+        1_730_929_862,
         "Bounds a root task: replace a queue policy that locks everybody out.",
         "sqs",
         _SQS,
         _deny(
             "DenyGettingQueueAttributesOnNonOwnQueue",
-            Action="sqs:GetQueueAttributes",
+            Action=["sqs:GetQueueAttributes"],
             Resource="arn:aws:sqs:*:*:*",
-            Condition={"StringNotEqualsIfExists": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
+            Condition={"StringNotEqualsIfExists": {"aws:ResourceAccount": ["${aws:PrincipalAccount}"]}},
         ),
         _unless_root("DenyActionsForNonRootUser", [f"sqs:{each}" for each in _SQS.split()]),
     ),

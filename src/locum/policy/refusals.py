@@ -406,6 +406,7 @@ _REASONS: Final = (
         'write it like "s3:GetObject"',
     ),
     ("Actions/Condition can contain only", "an action has one colon", 'write it like "s3:GetObject"'),
+    ("Action vendors (e.g.", "a service's prefix has no wildcards", 'write it like "s3:Get*"'),
     ("Vendor ", "a service's prefix has letters, digits, '-' and '.' only", "correct the prefix"),
     (
         "Resource vendor must be",

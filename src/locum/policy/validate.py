@@ -208,7 +208,11 @@ def _action(action: str) -> str | None:
         return "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
     if ":" in name:
         return "Actions/Condition can contain only one colon."
-    return None if _VENDOR.match(vendor) else f"Vendor {vendor} is not valid"
+    if _VENDOR.match(vendor):
+        return None
+    if "*" in vendor or "?" in vendor:
+        return "Action vendors (e.g., aws, ec2, etc.) must not contain wildcards."
+    return f"Vendor {vendor} is not valid"
 
 
 # fmt: off

@@ -20,7 +20,14 @@ Item = TypeVar("Item")
 
 
 class NotAMark(ValueError):
-    """What was given as the end of the last page is none of this listing."""
+    """What was given as the end of the last page is none of this listing.
+
+    ``after`` is the position that it names in another listing, None where it was not sealed here.
+    """
+
+    def __init__(self, message: str, after: str | None = None) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class _Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -29,14 +36,20 @@ class _Mark(msgspec.Struct, frozen=True, array_like=True):
 
 
 def paged(
-    call: Call[Any], entries: Callable[[str], Iterable[tuple[str, Item]]], *, mark: str | None, limit: int
+    call: Call[Any],
+    entries: Callable[[str], Iterable[tuple[str, Item]]],
+    *,
+    mark: str | None,
+    limit: int,
+    filters: object = None,
 ) -> tuple[tuple[Item, ...], str | None]:
     """One page of a listing with at most ``limit`` items, and the mark of its end where more follow.
 
     ``entries`` gives (position, item) in ascending order of position, beginning after the one it is told.  A mark is
-    sealed (R14) and good for the same operation, account and filters only; NotAMark for any other.
+    sealed (R14) and good for the same operation, account and filters only; NotAMark for any other.  ``filters`` are
+    the parameters that count, all but those of paging where they are not given.
     """
-    scope = _scope(call)
+    scope = _scope(call, filters)
     after = "" if mark is None else _opened(call, mark, scope)
     taken: list[tuple[str, Item]] = []
     for entry in entries(after):
@@ -54,11 +67,13 @@ def whole(held: Iterable[tuple[str, Item]]) -> Callable[[str], Iterable[tuple[st
     return lambda after: (entry for entry in ordered if entry[0] > after)
 
 
-def _scope(call: Call[Any]) -> bytes:
-    """What a mark is bound to: the operation, the account and every parameter but those of paging."""
+def _scope(call: Call[Any], filters: object) -> bytes:
+    """What a mark is bound to: the operation, the account and the filters."""
     command = call.command
-    filters = {name: getattr(command, name) for name in command.__struct_fields__ if name not in _PAGING}
-    described = repr((command.operation.name, call.account, sorted(filters.items()))).encode()
+    if filters is None:
+        members = {name: getattr(command, name) for name in command.__struct_fields__ if name not in _PAGING}
+        filters = sorted(members.items())
+    described = repr((command.operation.name, call.account, filters)).encode()
     return hashlib.sha256(described).digest()[:8]
 
 
@@ -68,5 +83,5 @@ def _opened(call: Call[Any], mark: str, scope: bytes) -> str:
     except (TokenNotIntact, msgspec.DecodeError):
         raise NotAMark("it was not sealed here") from None
     if opened.scope != scope:
-        raise NotAMark("it is of another listing")
+        raise NotAMark("it is of another listing", opened.after)
     return opened.after

@@ -158,17 +158,31 @@ def _caller(records: Records, caller: Caller, command: Command[Any], target: Tar
 
 
 def _one_user_or_all(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
-    """The named user, else the caller's own, unless all users are asked for."""
-    if getattr(command, target.member) is None and getattr(command, "all_users", False):
+    """The named user, else the caller's own, unless all users are asked for, whoever is named besides."""
+    if getattr(command, "all_users", False):
         return Found("*")
     return _RESOLVERS["user"](records, caller, command, target)
 
 
 def _entity(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:
-    """A user, role, group or managed policy by its ARN."""
+    """A managed policy by its ARN, or a user, role or group by one whose path may be another.
+
+    Permission is asked on the ARN that the entity has.
+    """
     value = getattr(command, target.member)
-    is_policy = value.partition(":policy/")[1] != ""
-    return (_policy if is_policy else _holder)(records, caller, command, target)
+    try:
+        parsed = Arn.parse(value)
+    except ValueError:
+        return Found(value)
+    if parsed.partition != caller.partition:
+        return Found("*")
+    if parsed.kind == ManagedPolicy.kind:
+        return _policy(records, caller, command, target)
+    kind = _HOLDERS.get(parsed.kind)
+    _, name = parsed.path_and_name
+    ours = parsed.service == "iam" and parsed.account == caller.account
+    stored: Stored[Any] | None = records.get(kind, caller.account, name) if kind is not None and ours and name else None
+    return Found(value) if stored is None else Found(stored.record.arn(caller.partition), stored)
 
 
 def _deleted_role(records: Records, caller: Caller, command: Command[Any], target: Target) -> Found:

@@ -267,11 +267,12 @@ def _list_reader(element: Member, limits: Limits, name: str) -> ValueReader:
     reader = _value_reader(element, f"{path}.N")
     structures = element.kind is Kind.STRUCTURE
     least, most = limits.least or 1, limits.most or MAX_PARAMETERS * MAX_GAP + 1
+    empty = limits.empty
 
     def read(given: Any) -> Read:
         inside = _inside(given, name).get("member")
         if inside.__class__ is not dict:
-            return (), False
+            return (), empty
         size = len(inside)
         try:
             dense = [inside[position] for position in range(1, size + 1)]

@@ -177,12 +177,19 @@ def test_the_summary_counts(world: World) -> None:
         "InstanceProfiles": 1,
         "MFADevices": 2,
         "Policies": 1,
-        "PolicyVersionsInUse": 2,
+        "PolicyVersionsInUse": 0,
         "Providers": 2,
         "Roles": 1,
         "Users": 2,
     }
     assert summary(world) == STANDARD | changed
+    # A policy that somebody has counts once, however many versions it has, AWS's own too and as a boundary as well.
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    world.call(root, users.PutUserPermissionsBoundaryCommand(user_name="alice", permissions_boundary=made.arn))
+    assert summary(world) == STANDARD | changed | {"PolicyVersionsInUse": 1}
+    world.call(root, users.PutUserPermissionsBoundaryCommand(user_name="bob", permissions_boundary=administrator))
+    world.call(root, users.AttachUserPolicyCommand(user_name="alice", policy_arn=administrator))
+    assert summary(world) == STANDARD | changed | {"PolicyVersionsInUse": 2}
     other = world.account(OTHER)
     assert world.call(other, account.GetAccountSummaryCommand()).summary_map == STANDARD
 

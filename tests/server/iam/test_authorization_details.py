@@ -9,7 +9,6 @@ import pytest
 
 from locum import errors
 from locum.api.iam import account, groups, instance_profiles, policies, roles, types, users
-from locum.core.aws_policies import AWS_POLICIES
 
 from ..conftest import ACCOUNT, OTHER, START, World, document
 
@@ -18,6 +17,7 @@ TRUST = document(Effect="Allow", Principal={"Service": "ec2.amazonaws.com"}, Act
 READER = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
 TAGS = (types.Tag(key="team", value="blue"),)
 KINDS = ["User", "Group", "Role", "LocalManagedPolicy", "AWSManagedPolicy"]
+MISMATCH = "Marker and Filter do not match"
 
 
 def details(world: World, *filter: str, **more: Any) -> account.GetAccountAuthorizationDetailsResponse:
@@ -64,7 +64,7 @@ def furnish(world: World) -> str:
 @pytest.mark.facts("IAM-ACC-003")
 def test_a_filter_selects_and_the_other_lists_are_empty(world: World) -> None:
     furnish(world)
-    aws = [each.name for each in sorted(AWS_POLICIES.values(), key=lambda each: each.key[2])]
+    aws = ["IAMReadOnlyAccess"]  # alice's boundary: of AWS's policies only those in use are there
     everything = [["alice"], ["crew"], ["deploy"], ["own"]]
     for place, kind in enumerate(KINDS[:4]):
         expected = [found if place == number else [] for number, found in enumerate(everything)]
@@ -73,7 +73,10 @@ def test_a_filter_selects_and_the_other_lists_are_empty(world: World) -> None:
     assert names(details(world, "Role", "User")) == [["alice"], [], ["deploy"], []]
     assert names(details(world, *KINDS)) == [["alice"], ["crew"], ["deploy"], ["own", *aws]]
     body = world.send(world.request(account.GetAccountAuthorizationDetailsCommand(filter=("User",)), world.root)).body
-    assert all(f"<{each}" in body.decode() for each in ("GroupDetailList", "RoleDetailList", "Policies"))
+    places = [
+        body.index(f"<{each}".encode()) for each in ("Policies", "UserDetailList", "RoleDetailList", "GroupDetail")
+    ]
+    assert places == sorted(places)
     world.refusal(world.root, account.GetAccountAuthorizationDetailsCommand(filter=("Nobody",)), errors.ValidationError)
 
 
@@ -157,8 +160,10 @@ def test_no_policy_shows_its_description(world: World) -> None:
     """The model allows for one, but AWS answers without it even for a policy of its own that has one."""
     described = policies.CreatePolicyCommand(policy_name="described", policy_document=TEXT, description="what for")
     world.call(world.root, described)
+    command = users.CreateUserCommand(user_name="alice", permissions_boundary=READER)
+    world.call(world.root, command)
     shown = [each for kind in KINDS[-2:] for each in details(world, kind).policies or ()]
-    assert len(shown) == 1 + len(AWS_POLICIES)
+    assert [each.policy_name for each in shown] == ["described", "IAMReadOnlyAccess"]
     assert {each.description for each in shown} == {None}
     for each in shown:
         found = world.call(world.root, policies.GetPolicyCommand(policy_arn=each.arn or "")).policy
@@ -207,6 +212,31 @@ def test_pages_together_hold_everything_once(world: World, size: int) -> None:
             break
     assert found == names(whole)
     first = details(world, max_items=1)
-    command = account.GetAccountAuthorizationDetailsCommand(filter=("User",), marker=first.marker)
-    world.refusal(world.root, command, errors.ValidationError)
     assert details(world, marker=first.marker).user_detail_list == (whole.user_detail_list or ())[1:]
+
+
+@pytest.mark.facts("IAM-ACC-003")
+def test_users_come_before_roles_and_roles_before_groups(world: World) -> None:
+    furnish(world)
+    assert names(details(world, "Group", "Role", "User", max_items=1)) == [["alice"], [], [], []]
+    assert names(details(world, "LocalManagedPolicy", "Group", "Role", max_items=1)) == [[], [], ["deploy"], []]
+    assert names(details(world, "LocalManagedPolicy", "Group", max_items=1)) == [[], ["crew"], [], []]
+
+
+@pytest.mark.facts("IAM-ACC-003", "IAM-GEN-051")
+def test_a_marker_goes_with_its_filter_in_whatever_order_and_spelling(world: World) -> None:
+    for number in range(3):
+        world.call(world.root, users.CreateUserCommand(user_name=f"user{number}"))
+    default = details(world, max_items=1).marker
+    some = details(world, "Group", "User", max_items=1).marker
+    second = [["user1"], [], [], []]
+    assert names(details(world, *reversed(KINDS), max_items=1, marker=default)) == second
+    assert names(details(world, "User", "Group", "User", max_items=1, marker=some)) == second
+    for filter, marker, message in (
+        (("User",), "garbled", MISMATCH),
+        (("Group",), some, MISMATCH),
+        ((), some, "Invalid Marker."),
+        (KINDS[:4], default, "Invalid Marker."),
+    ):
+        command = account.GetAccountAuthorizationDetailsCommand(filter=tuple(filter), marker=marker)
+        assert world.refusal(world.root, command, errors.ValidationError) == message

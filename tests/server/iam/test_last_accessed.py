@@ -104,6 +104,10 @@ def test_a_report_can_go_down_to_actions(world: World) -> None:
     world.call(alice, users.GetUserCommand())
     found = services(world, ALICE, granularity="ACTION_LEVEL")
     tracked = found["iam"].tracked_actions_last_accessed or ()
+    names = [each.action_name or "" for each in tracked]
+    assert names == sorted(names)
+    assert {"CreateUser", "GetRole"} < set(names)
+    tracked = tuple(each for each in tracked if each.last_accessed_time is not None)
     assert [(each.action_name, each.last_accessed_time.timestamp()) for each in tracked if each.last_accessed_time] == [
         ("GetUser", START + 60),
         ("ListUsers", START),
@@ -124,7 +128,8 @@ def test_uses_survive_in_the_store_and_end_with_their_user(world: World) -> None
     world.call(session, roles.ListRolesCommand())
     found = services(world, role, granularity="ACTION_LEVEL")["iam"]
     assert found.last_authenticated_entity == role
-    assert [each.action_name for each in found.tracked_actions_last_accessed or ()] == ["ListRoles", "ListUsers"]
+    used = [each.action_name for each in found.tracked_actions_last_accessed or () if each.last_accessed_time]
+    assert used == ["ListRoles", "ListUsers"]
     world.pipeline.usage.flush(world.store)
     world.call(world.root, roles.DeleteRolePolicyCommand(role_name="deploy", policy_name="p"))
     unique_id = world.call(world.root, roles.GetRoleCommand(role_name="deploy")).role.role_id
@@ -183,8 +188,9 @@ def test_entities_are_listed_with_their_own_last_use(world: World) -> None:
     assert list(members) == ["alice", "bob"]
     assert [each.last_authenticated is not None for each in members.values()] == [True, False]
     holders = entities(world, own)
-    assert [(name, each.entity_info.type) for name, each in holders.items()] == [("crew", "GROUP"), ("deploy", "ROLE")]
-    assert holders["crew"].last_authenticated is not None
+    kinds = [(name, each.entity_info.type) for name, each in holders.items()]
+    assert kinds == [("alice", "USER"), ("bob", "USER"), ("deploy", "ROLE")]
+    assert holders["alice"].last_authenticated is not None
     assert holders["deploy"].last_authenticated is None
     assert entities(world, ALICE, "sts") == {}
 
@@ -203,9 +209,8 @@ def test_reports_come_in_pages(world: World) -> None:
         if not page.is_truncated:
             break
     assert found == ["a", "b", "c"]
-    group = generate(world, crew(world, "alice", policy=allow("iam:*")))
     world.call(world.root, users.CreateUserCommand(user_name="bob"))
-    world.call(world.root, groups.AddUserToGroupCommand(group_name="crew", user_name="bob"))
+    group = generate(world, crew(world, "alice", "bob", policy=allow("iam:*")))
     asked: dict[str, Any] = {"job_id": group, "service_namespace": "iam", "max_items": 1}
     first = world.call(world.root, api.GetServiceLastAccessedDetailsWithEntitiesCommand(**asked))
     second = world.call(world.root, api.GetServiceLastAccessedDetailsWithEntitiesCommand(**asked, marker=first.marker))
@@ -223,11 +228,12 @@ def test_nobody_else_reads_a_report_and_nobody_after_a_week(world: World) -> Non
     other = world.account(OTHER)
     for who in (bob, world.root, other):
         refused = world.refusal(who, command, errors.NoSuchEntityException)
-        assert refused == f"The job with id {job} cannot be found."
+        assert refused == f"Job {job} does not exist."
     role = world.role("deploy", {"AWS": ACCOUNT}, EVERYTHING)
     job = generate(world, ALICE, world.assume(alice, role))
-    again = world.assume(bob, role, "s2")
-    world.call(again, api.GetServiceLastAccessedDetailsCommand(job_id=job))
+    again = api.GetServiceLastAccessedDetailsCommand(job_id=job)
+    world.call(world.assume(bob, role, "s1"), again)
+    world.refusal(world.assume(bob, role, "s2"), again, errors.NoSuchEntityException)
     world.now += 7 * DAY
     world.refusal(alice, command, errors.NoSuchEntityException)
     world.refusal(alice, api.GetServiceLastAccessedDetailsCommand(job_id="x" * 36), errors.NoSuchEntityException)
@@ -250,34 +256,114 @@ def test_reports_of_an_account_are_bounded(world: World, monkeypatch: pytest.Mon
 
 
 @pytest.mark.facts("IAM-CL-026")
-def test_an_entity_that_went_meanwhile_has_no_report(world: World) -> None:
-    world.call(world.root, users.CreateUserCommand(user_name="alice"))
-    job = generate(world, ALICE)
-    world.call(world.root, users.UpdateUserCommand(user_name="alice", new_path="/x/"))
-    command = api.GetServiceLastAccessedDetailsCommand(job_id=job)
-    world.refusal(world.root, command, errors.NoSuchEntityException)
+def test_a_report_stays_as_it_was_but_for_names_and_for_who_went(world: World) -> None:
+    for name in ("alice", "bob"):
+        world.call(world.root, users.CreateUserCommand(user_name=name))
+    group = crew(world, "alice", policy=allow("s3:*"))
+    job = generate(world, group)
+    services_command = api.GetServiceLastAccessedDetailsCommand(job_id=job)
+    command = api.GetServiceLastAccessedDetailsWithEntitiesCommand(job_id=job, service_namespace="s3")
+
+    def shown() -> tuple[list[str], list[str]]:
+        listed = world.call(world.root, services_command).services_last_accessed
+        return [each.service_namespace for each in listed], [
+            each.entity_info.arn for each in world.call(world.root, command).entity_details_list
+        ]
+
+    assert shown() == (["s3"], [ALICE])
+    world.call(world.root, groups.RemoveUserFromGroupCommand(group_name="crew", user_name="alice"))
+    world.call(world.root, groups.AddUserToGroupCommand(group_name="crew", user_name="bob"))
+    text = json.dumps(allow("sqs:*"))
+    world.call(world.root, groups.PutGroupPolicyCommand(group_name="crew", policy_name="in", policy_document=text))
+    world.call(world.root, users.UpdateUserCommand(user_name="alice", new_path="/x/", new_user_name="alicia"))
+    assert shown() == (["s3"], [f"arn:aws:iam::{ACCOUNT}:user/x/alicia"])
+    world.call(world.root, users.DeleteUserCommand(user_name="alicia"))
+    assert shown() == (["s3"], [])
+
+
+@pytest.mark.facts("IAM-CL-026", "IAM-CL-027", "IAM-GEN-051")
+def test_a_marker_goes_with_its_report(world: World) -> None:
+    world.user("alice", allow("a:*", "b:*", "s3:*", "sqs:*"))
+    job, other = generate(world, ALICE), generate(world, ALICE)
+    first = world.call(world.root, api.GetServiceLastAccessedDetailsCommand(job_id=job, max_items=1)).marker
+    foreign = "The marker passed in the request was invalid."
+    for command, kind, message in (
+        (api.GetServiceLastAccessedDetailsCommand(job_id=other, marker=first), errors.InvalidInputException, foreign),
+        (
+            api.GetServiceLastAccessedDetailsWithEntitiesCommand(job_id=job, service_namespace="s3", marker=first),
+            errors.InvalidInputException,
+            foreign,
+        ),
+        (
+            api.GetServiceLastAccessedDetailsCommand(job_id=job, marker="invalid"),
+            errors.ValidationError,
+            "Invalid Marker.",
+        ),
+    ):
+        assert world.refusal(world.root, command, kind) == message
+    world.call(world.root, users.CreateUserCommand(user_name="bob"))
+    job = generate(world, crew(world, "alice", "bob", policy=allow("s3:*", "sqs:*")))
+    asked: dict[str, Any] = {"job_id": job, "max_items": 1}
+    command = api.GetServiceLastAccessedDetailsWithEntitiesCommand(**asked, service_namespace="s3")
+    marker = world.call(world.root, command).marker
+    command = api.GetServiceLastAccessedDetailsWithEntitiesCommand(**asked, service_namespace="sqs", marker=marker)
+    (last,) = world.call(world.root, command).entity_details_list
+    assert last.entity_info.name == "bob"
 
 
 @pytest.mark.facts("IAM-OP-GenerateServiceLastAccessedDetails", "IAM-OP-ListPoliciesGrantingServiceAccess")
 @pytest.mark.parametrize(
-    ("arn", "kind"),
+    ("arn", "kind", "message"),
     [
-        (f"arn:aws:iam::{ACCOUNT}:user/nobody", errors.NoSuchEntityException),
-        (f"arn:aws:iam::{ACCOUNT}:user/x/alice", errors.NoSuchEntityException),
-        (f"arn:aws:iam::{OTHER}:user/alice", errors.NoSuchEntityException),
-        (f"arn:aws:iam::{ACCOUNT}:role/alice", errors.NoSuchEntityException),
-        ("not an ARN but long enough", errors.InvalidInputException),
-        (f"arn:aws:iam::{ACCOUNT}:mfa/alice", errors.InvalidInputException),
-        (f"arn:aws:sts::{ACCOUNT}:user/alice", errors.InvalidInputException),
+        (f"arn:aws:iam::{ACCOUNT}:user/nobody", errors.NoSuchEntityException, "ARN {} does not exist."),
+        (f"arn:aws:iam::{ACCOUNT}:role/alice", errors.NoSuchEntityException, "ARN {} does not exist."),
+        (
+            f"arn:aws:iam::{OTHER}:user/alice",
+            errors.AccessDenied,
+            f"User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform the operation on {{}}",
+        ),
+        ("not an ARN but long enough", errors.InvalidInputException, "ARN {} is not valid."),
+        (f"arn:aws:iam::{ACCOUNT}:mfa/alice", errors.InvalidInputException, "Invalid Entity Arn: {} is not supported."),
+        (f"arn:aws:sts::{ACCOUNT}:user/alice", errors.ValidationError, "Invalid service in ARN"),
+        (f"arn:aws-cn:iam::{ACCOUNT}:user/alice", errors.ValidationError, "Invalid ARN partition"),
     ],
 )
 def test_who_is_not_there_has_neither_reports_nor_policies(
-    world: World, arn: str, kind: type[errors.ServiceException]
+    world: World, arn: str, kind: type[errors.ServiceException], message: str
 ) -> None:
     world.user("alice", EVERYTHING)
-    world.refusal(world.root, api.GenerateServiceLastAccessedDetailsCommand(arn=arn), kind)
+    report = api.GenerateServiceLastAccessedDetailsCommand(arn=arn)
+    assert world.refusal(world.root, report, kind) == message.format(arn)
     command = api.ListPoliciesGrantingServiceAccessCommand(arn=arn, service_namespaces=("iam",))
-    world.refusal(world.root, command, kind)
+    assert world.refusal(world.root, command, kind) == message.format(arn)
+
+
+@pytest.mark.facts("IAM-CL-023", "IAM-CL-030")
+def test_the_path_of_an_arn_may_be_another_but_permission_is_asked_on_the_entitys_own(world: World) -> None:
+    world.user("alice", allow("s3:*"))
+    elsewhere = f"arn:aws:iam::{ACCOUNT}:user/x/alice"
+    assert granting(world, elsewhere, "s3") == [("s3", ["p"])]
+    assert list(services(world, elsewhere)) == ["s3"]
+    bob = world.user("bob", document(Effect="Allow", Action="iam:*", Resource=elsewhere))
+    world.refusal(bob, api.GenerateServiceLastAccessedDetailsCommand(arn=elsewhere), errors.AccessDenied)
+
+
+@pytest.mark.facts("IAM-CL-027", "IAM-CL-030")
+def test_namespaces_are_in_lower_case_and_listed_once(world: World) -> None:
+    world.user("alice", allow("s3:*"))
+    own = managed(world, "own", EVERYTHING)
+    root = f"arn:aws:iam::{ACCOUNT}:root"
+    assert granting(world, ALICE, "s3", "s3", "iam") == [("s3", ["p"]), ("iam", [])]
+    for arn, namespaces, message in (
+        (ALICE, ("S3", "s3", "a_b"), "Invalid service namespace: [S3, a_b]"),
+        (own, ("s3",), f"Invalid Entity Arn: {own} is not supported."),
+        (root, ("s3",), f"Could not extract entity from ARN : {root}"),
+    ):
+        command = api.ListPoliciesGrantingServiceAccessCommand(arn=arn, service_namespaces=namespaces)
+        assert world.refusal(world.root, command, errors.InvalidInputException) == message
+    asked = api.GetServiceLastAccessedDetailsWithEntitiesCommand(job_id=generate(world, ALICE), service_namespace="S3")
+    message = "Service namepace S3 is either invalid or unsupported."
+    assert world.refusal(world.root, asked, errors.InvalidInputException) == message
 
 
 @pytest.mark.facts("IAM-OP-GenerateServiceLastAccessedDetails", "IAM-CL-023")
@@ -325,16 +411,16 @@ def test_policies_that_give_a_service_are_listed_service_by_service(world: World
 
 
 @pytest.mark.facts("IAM-CL-030")
-def test_many_services_come_in_pages(world: World) -> None:
+def test_many_services_come_on_one_page(world: World) -> None:
     world.user("alice", allow("*"))
-    namespaces = tuple(f"service{number}" for number in range(150))
+    namespaces = tuple(f"service{number}" for number in range(200))
     command = api.ListPoliciesGrantingServiceAccessCommand(arn=ALICE, service_namespaces=namespaces)
-    first = world.call(world.root, command)
-    assert first.is_truncated
-    second = world.call(
-        world.root,
-        api.ListPoliciesGrantingServiceAccessCommand(arn=ALICE, service_namespaces=namespaces, marker=first.marker),
-    )
-    found = [*first.policies_granting_service_access, *second.policies_granting_service_access]
-    assert [each.service_namespace for each in found] == list(namespaces)
-    assert not second.is_truncated
+    answer = world.call(world.root, command)
+    assert [each.service_namespace for each in answer.policies_granting_service_access] == list(namespaces)
+    assert not answer.is_truncated
+    world.call(world.root, users.DeleteUserPolicyCommand(user_name="alice", policy_name="p"))
+    many = [json.dumps(allow(*(f"s{number}:*" for number in range(start, start + 105)))) for start in (0, 105)]
+    for name, text in zip("ab", many, strict=True):
+        world.call(world.root, users.PutUserPolicyCommand(user_name="alice", policy_name=name, policy_document=text))
+    report = details(world, ALICE)
+    assert (len(report.services_last_accessed), report.is_truncated) == (200, True)

@@ -56,6 +56,9 @@ def test_those_of_all_users_can_be_asked_for_by_anybody_who_may(world: World) ->
     command = api.ListServiceSpecificCredentialsCommand(all_users=True)
     for who in (world.root, alice, session):
         assert world.call(who, command).service_specific_credentials == ()
+    both = api.ListServiceSpecificCredentialsCommand(user_name="carol", all_users=True)
+    carol = world.user("carol", document(Effect="Allow", Action="iam:*", Resource=f"arn:aws:iam::{ACCOUNT}:user/carol"))
+    world.refusal(carol, both, errors.AccessDenied)
     own = f"arn:aws:iam::{ACCOUNT}:user/bob"
     bob = world.user("bob", document(Effect="Allow", Action="iam:ListServiceSpecificCredentials", Resource=own))
     world.call(bob, api.ListServiceSpecificCredentialsCommand())

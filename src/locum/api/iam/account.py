@@ -207,10 +207,10 @@ class ManagedPolicyDetail(Shape):
 class GetAccountAuthorizationDetailsResponse(Shape):
     """One page; what was not asked for is an empty list (IAM-ACC-003)."""
 
-    user_detail_list: tuple[UserDetail, ...] | None = None
-    group_detail_list: tuple[GroupDetail, ...] | None = None
-    role_detail_list: tuple[RoleDetail, ...] | None = None
     policies: tuple[ManagedPolicyDetail, ...] | None = None
+    user_detail_list: tuple[UserDetail, ...] | None = None
+    role_detail_list: tuple[RoleDetail, ...] | None = None
+    group_detail_list: tuple[GroupDetail, ...] | None = None
     is_truncated: bool = False
     marker: str | None = None
 
@@ -218,7 +218,7 @@ class GetAccountAuthorizationDetailsResponse(Shape):
 class GetAccountAuthorizationDetailsCommand(Command[GetAccountAuthorizationDetailsResponse]):
     """Show everything in the account that authorizes anybody, page by page.
 
-    Without a filter all but those policies of AWS that nobody in the account uses (IAM-ACC-003).
+    Those policies of AWS that nobody in the account uses are never shown (IAM-ACC-003).
     """
 
     operation: ClassVar[Operation] = Operation(

@@ -18,7 +18,8 @@ from locum.api.iam.types import (
     Path,
     PathPrefix,
     RoleName,
-    TagKeys,
+    SomeTagKeys,
+    SomeTags,
     Tags,
 )
 from locum.api.shapes import Authorization, Command, Operation, Shape, Target
@@ -227,7 +228,7 @@ class TagInstanceProfileCommand(Command[Nothing]):
     )
 
     instance_profile_name: InstanceProfileName
-    tags: Tags
+    tags: SomeTags
 
 
 class UntagInstanceProfileCommand(Command[Nothing]):
@@ -243,7 +244,7 @@ class UntagInstanceProfileCommand(Command[Nothing]):
     )
 
     instance_profile_name: InstanceProfileName
-    tag_keys: TagKeys
+    tag_keys: SomeTagKeys
 
 
 class ListInstanceProfileTagsResponse(Shape):

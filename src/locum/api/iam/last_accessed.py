@@ -104,7 +104,7 @@ class ServiceLastAccessed(Shape):
 
 
 class GetServiceLastAccessedDetailsResponse(Shape):
-    """One page of a report, ascending by namespace."""
+    """One page of a report, ascending by namespace; 200 unless it is said how many."""
 
     job_status: JobStatus
     job_type: Granularity | None = None
@@ -197,12 +197,12 @@ class ListPoliciesGrantingServiceAccessCommand(Command[ListPoliciesGrantingServi
     """List the identity policies that let a user, role or group use each of some services."""
 
     operation: ClassVar[Operation] = Operation(
-        IAM, "ListPoliciesGrantingServiceAccess", Authorization(Target("holder", "arn")), errors=_ERRORS
+        IAM, "ListPoliciesGrantingServiceAccess", Authorization(Target("entity", "arn")), errors=_ERRORS
     )
 
     marker: Marker | None = None
     arn: ArnText
-    service_namespaces: Annotated[tuple[ServiceNamespace, ...], items(1, 200)]
+    service_namespaces: Annotated[tuple[ServiceNamespace, ...], items(1, 200, no_nulls=True)]
 
 
 COMMANDS: Final[tuple[type[Command[Any]], ...]] = (

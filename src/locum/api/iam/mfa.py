@@ -16,7 +16,8 @@ from locum.api.iam.types import (
     MaxItems,
     Nothing,
     Path,
-    TagKeys,
+    SomeTagKeys,
+    SomeTags,
     Tags,
     User,
     UserName,
@@ -312,7 +313,7 @@ class TagMFADeviceCommand(Command[Nothing]):
     )
 
     serial_number: SerialNumber
-    tags: Tags
+    tags: SomeTags
 
 
 class UntagMFADeviceCommand(Command[Nothing]):
@@ -333,7 +334,7 @@ class UntagMFADeviceCommand(Command[Nothing]):
     )
 
     serial_number: SerialNumber
-    tag_keys: TagKeys
+    tag_keys: SomeTagKeys
 
 
 class ListMFADeviceTagsResponse(Shape):

@@ -9,7 +9,7 @@ import datetime
 from typing import Annotated, Any, ClassVar, Final
 
 from locum.api.iam.service import IAM
-from locum.api.iam.types import ArnText, Marker, MaxItems, Nothing, TagKeys, Tags
+from locum.api.iam.types import ArnText, Marker, MaxItems, Nothing, SomeTagKeys, SomeTags, Tags
 from locum.api.shapes import Authorization, Command, Operation, Shape, Target, named, text
 from locum.errors import (
     ConcurrentModificationException,
@@ -237,7 +237,7 @@ class TagOpenIDConnectProviderCommand(Command[Nothing]):
     )
 
     open_id_connect_provider_arn: ProviderArn
-    tags: Tags
+    tags: SomeTags
 
 
 class UntagOpenIDConnectProviderCommand(Command[Nothing]):
@@ -258,7 +258,7 @@ class UntagOpenIDConnectProviderCommand(Command[Nothing]):
     )
 
     open_id_connect_provider_arn: ProviderArn
-    tag_keys: TagKeys
+    tag_keys: SomeTagKeys
 
 
 class ListOpenIDConnectProviderTagsResponse(Shape):

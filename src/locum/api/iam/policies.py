@@ -26,7 +26,8 @@ from locum.api.iam.types import (
     PolicyUsage,
     PolicyUser,
     PolicyVersion,
-    TagKeys,
+    SomeTagKeys,
+    SomeTags,
     Tags,
     VersionId,
 )
@@ -341,7 +342,7 @@ class TagPolicyCommand(Command[Nothing]):
     )
 
     policy_arn: ArnText
-    tags: Tags
+    tags: SomeTags
 
 
 class UntagPolicyCommand(Command[Nothing]):
@@ -357,7 +358,7 @@ class UntagPolicyCommand(Command[Nothing]):
     )
 
     policy_arn: ArnText
-    tag_keys: TagKeys
+    tag_keys: SomeTagKeys
 
 
 class ListPolicyTagsResponse(Shape):

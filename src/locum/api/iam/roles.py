@@ -24,6 +24,7 @@ from locum.api.iam.types import (
     Role,
     RoleDescription,
     RoleName,
+    SomeTags,
     TagKeys,
     Tags,
 )
@@ -270,7 +271,7 @@ class TagRoleCommand(Command[Nothing]):
     )
 
     role_name: RoleName
-    tags: Tags
+    tags: SomeTags
 
 
 class UntagRoleCommand(Command[Nothing]):

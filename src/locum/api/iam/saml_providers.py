@@ -9,7 +9,7 @@ import datetime
 from typing import Annotated, Any, ClassVar, Final
 
 from locum.api.iam.service import IAM
-from locum.api.iam.types import ArnText, Marker, MaxItems, Nothing, TagKeys, Tags
+from locum.api.iam.types import ArnText, Marker, MaxItems, Nothing, SomeTagKeys, SomeTags, Tags
 from locum.api.shapes import Authorization, Command, Operation, Shape, Target, items, named, text
 from locum.errors import (
     ConcurrentModificationException,
@@ -216,7 +216,7 @@ class TagSAMLProviderCommand(Command[Nothing]):
     )
 
     saml_provider_arn: ArnText
-    tags: Tags
+    tags: SomeTags
 
 
 class UntagSAMLProviderCommand(Command[Nothing]):
@@ -237,7 +237,7 @@ class UntagSAMLProviderCommand(Command[Nothing]):
     )
 
     saml_provider_arn: ArnText
-    tag_keys: TagKeys
+    tag_keys: SomeTagKeys
 
 
 class ListSAMLProviderTagsResponse(Shape):

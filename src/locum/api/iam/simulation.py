@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final
 
 from locum.api.iam.service import IAM
-from locum.api.iam.types import ArnText, Document, Marker, MaxItems, PolicyName
+from locum.api.iam.types import ArnText, Document, ListedDocument, Marker, MaxItems, PolicyName
 from locum.api.shapes import Authorization, Command, Operation, Shape, Target, items, text
 from locum.errors import InvalidInputException, NoSuchEntityException, PolicyEvaluationException
 
@@ -195,8 +195,8 @@ class SimulateCustomPolicyCommand(Command[SimulatePolicyResponse]):
         errors=(InvalidInputException, PolicyEvaluationException),
     )
 
-    policy_input_list: tuple[Document, ...]
-    permissions_boundary_policy_input_list: tuple[Document, ...] = ()
+    policy_input_list: tuple[ListedDocument, ...]
+    permissions_boundary_policy_input_list: tuple[ListedDocument, ...] = ()
     ordered_organization_policy_input_list: Annotated[tuple[OrderedOrganizationPolicyType, ...], items(most=7)] = ()
     action_names: tuple[ActionName, ...]
     resource_arns: tuple[ResourceName, ...] = ()
@@ -224,8 +224,8 @@ class SimulatePrincipalPolicyCommand(Command[SimulatePolicyResponse]):
     )
 
     policy_source_arn: ArnText
-    policy_input_list: tuple[Document, ...] = ()
-    permissions_boundary_policy_input_list: tuple[Document, ...] = ()
+    policy_input_list: tuple[ListedDocument, ...] = ()
+    permissions_boundary_policy_input_list: tuple[ListedDocument, ...] = ()
     policy_exclusion_list: Annotated[tuple[PolicyIdentifier, ...], items(most=256)] = ()
     action_names: tuple[ActionName, ...]
     resource_arns: tuple[ResourceName, ...] = ()
@@ -251,7 +251,7 @@ class GetContextKeysForCustomPolicyCommand(Command[GetContextKeysForPolicyRespon
         IAM, "GetContextKeysForCustomPolicy", Authorization("*"), errors=(InvalidInputException,)
     )
 
-    policy_input_list: tuple[Document, ...]
+    policy_input_list: tuple[ListedDocument, ...]
 
 
 class GetContextKeysForPrincipalPolicyCommand(Command[GetContextKeysForPolicyResponse]):
@@ -265,7 +265,7 @@ class GetContextKeysForPrincipalPolicyCommand(Command[GetContextKeysForPolicyRes
     )
 
     policy_source_arn: ArnText
-    policy_input_list: tuple[Document, ...] = ()
+    policy_input_list: tuple[ListedDocument, ...] = ()
 
 
 COMMANDS: Final[tuple[type[Command[Any]], ...]] = (

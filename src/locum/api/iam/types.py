@@ -31,6 +31,7 @@ __all__ = [
     "InstanceProfile",
     "InstanceProfileName",
     "KeyStatus",
+    "ListedDocument",
     "Marker",
     "MaxItems",
     "MaxSessionDuration",
@@ -51,6 +52,8 @@ __all__ = [
     "RoleDescription",
     "RoleLastUsed",
     "RoleName",
+    "SomeTagKeys",
+    "SomeTags",
     "SourceRoleTemplate",
     "Tag",
     "TagKey",
@@ -117,6 +120,9 @@ PolicyPath = Annotated[str, text(1, 512, r"((/[A-Za-z0-9\.,\+@=_-]+)*)/")]
 Document = Annotated[str, _DOCUMENT]
 """The text of a policy in a request, plain (POL-GR-017, IAM-GEN-022)."""
 
+ListedDocument = Annotated[str, text(1, 131072, r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]+")]
+"""One of the policies of a list that is simulated: AWS prints another pattern for those than its model has."""
+
 EncodedDocument = Annotated[str, _DOCUMENT]
 """The text of a policy in an answer, URL-encoded (IAM-GEN-020): made by :func:`encode_document`."""
 
@@ -138,8 +144,14 @@ PolicyScope = Annotated[str, text(one_of=("All", "AWS", "Local"))]
 PolicyUsage = Annotated[str, text(one_of=("PermissionsPolicy", "PermissionsBoundary"))]
 """What a managed policy is used as."""
 
-EntityKind = Annotated[str, text(one_of=("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"))]
-"""A kind of entity, as a filter."""
+EntityKind = Annotated[
+    str,
+    text(
+        one_of=("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"),
+        told=("LocalManagedPolicy", "User", "AWSManagedPolicy", "Role", "Group"),
+    ),
+]
+"""A kind of entity, as a filter; in the order in which AWS prints them."""
 
 Marker = Annotated[str, text(1, 320, r"[\u0020-\u00FF]+")]
 """Where the next page begins: from the answer with the page before (IAM-GEN-050)."""
@@ -155,6 +167,9 @@ TagValue = Annotated[str, text(0, 256, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*")]
 
 TagKeys = Annotated[tuple[TagKey, ...], items(most=50, no_nulls=True)]
 """The keys of tags to remove."""
+
+SomeTagKeys = Annotated[TagKeys, items(empty=True)]
+"""The keys of tags to remove, of which there must be one: the handler says so (IAM-GEN-064)."""
 
 
 def encode_document(document: str) -> str:
@@ -179,7 +194,10 @@ class Tag(Shape):
 
 
 Tags = Annotated[tuple[Tag, ...], items(most=50)]
-"""The tags of one entity, or those to put on it."""
+"""The tags of one entity."""
+
+SomeTags = Annotated[Tags, items(empty=True)]
+"""The tags to put on an entity, of which there must be one: the handler says so (IAM-GEN-064)."""
 
 
 class AttachedPermissionsBoundary(Shape):

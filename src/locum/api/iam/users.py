@@ -21,6 +21,7 @@ from locum.api.iam.types import (
     PathPrefix,
     PolicyName,
     PolicyPath,
+    SomeTags,
     TagKeys,
     Tags,
     User,
@@ -223,7 +224,7 @@ class TagUserCommand(Command[Nothing]):
     )
 
     user_name: ExistingUserName
-    tags: Tags
+    tags: SomeTags
 
 
 class UntagUserCommand(Command[Nothing]):

@@ -22,7 +22,7 @@ from locum.server.iam.instance_profiles import profile_shown, profiles_of
 from locum.server.iam.limits import most
 from locum.server.iam.policies import policy_shown, users_of
 from locum.server.iam.tags import tags_of
-from locum.server.pages import whole
+from locum.server.pages import NotAMark, whole
 
 __all__ = [
     "create_account_alias",
@@ -139,6 +139,8 @@ def get_account_summary(call: Call[api.GetAccountSummaryCommand]) -> api.GetAcco
     def has(index: str) -> int:
         return len(records.found(index, account, limit=1))
 
+    # Of a policy in use, AWS's own among them, the default version is.
+
     summary = {name: most(call, quota) for name, quota in _QUOTAS.items()} | _UNKEPT
     summary |= {
         "AccountAccessKeysPresent": has("key-owner"),
@@ -150,7 +152,7 @@ def get_account_summary(call: Call[api.GetAccountSummaryCommand]) -> api.GetAcco
         "MFADevices": records.count(MfaDevice, account),
         "MFADevicesInUse": sum(stored.record.owner is not None for stored in records.each(MfaDevice, account)),
         "Policies": records.count(ManagedPolicy, account),
-        "PolicyVersionsInUse": sum(len(stored.record.versions) for stored in records.each(ManagedPolicy, account)),
+        "PolicyVersionsInUse": sum(_in_use(call, policy) for policy in _managed_policies(call)),
         "Providers": sum(records.count(kind, account) for kind in _PROVIDERS),
         "Roles": records.count(Role, account),
         "Users": records.count(User, account),
@@ -245,6 +247,12 @@ def _policy(call: Call[Any], policy: ManagedPolicy) -> api.ManagedPolicyDetail:
     )
 
 
+def _managed_policies(call: Call[Any]) -> Iterator[ManagedPolicy]:
+    """The account's managed policies and AWS's."""
+    yield from (stored.record for stored in call.records.each(ManagedPolicy, call.account))
+    yield from documents.aws_managed_policies()
+
+
 def _in_use(call: Call[Any], policy: ManagedPolicy) -> bool:
     name = policy.arn(call.partition)
     return any(True for index in ("attached", "boundary") for _ in users_of(call, index, name))
@@ -260,14 +268,14 @@ def _each(kind: type[Any], shown: Callable[[Call[Any], Any], _Detail]) -> Callab
 
 def _aws_policies(call: Call[Any], after: str) -> Iterator[tuple[str, _Detail]]:
     for policy in documents.aws_managed_policies():
-        if policy.key[2] > after and (call.command.filter or _in_use(call, policy)):
+        if policy.key[2] > after and _in_use(call, policy):
             yield policy.key[2], _policy(call, policy)
 
 
 _SECTIONS: Final[dict[str, Callable[[Call[Any], str], Iterator[tuple[str, _Detail]]]]] = {
     "User": _each(User, _user),
-    "Group": _each(Group, _group),
     "Role": _each(Role, _role),
+    "Group": _each(Group, _group),
     "LocalManagedPolicy": _each(ManagedPolicy, _policy),
     "AWSManagedPolicy": _aws_policies,
 }
@@ -278,8 +286,11 @@ _SECTIONS: Final[dict[str, Callable[[Call[Any], str], Iterator[tuple[str, _Detai
 def get_account_authorization_details(
     call: Call[api.GetAccountAuthorizationDetailsCommand],
 ) -> api.GetAccountAuthorizationDetailsResponse:
-    """Users, groups, roles and policies, each ascending by name (IAM-ACC-003, IAM-ACC-004)."""
-    wanted = call.command.filter or tuple(_SECTIONS)
+    """Users, roles, groups and policies, each ascending by name (IAM-ACC-003, IAM-ACC-004).
+
+    Of AWS's policies only those in use.
+    """
+    wanted = frozenset(call.command.filter or _SECTIONS)
 
     def entries(after: str) -> Iterator[tuple[str, _Detail]]:
         last, _, name = after.partition(" ")
@@ -288,7 +299,13 @@ def get_account_authorization_details(
                 for position, detail in section(call, name if str(number) == last else ""):
                     yield f"{number} {position}", detail
 
-    details, shown = page(call, entries)
+    def refused(mark: NotAMark) -> ValidationError:
+        number = (mark.after or "").partition(" ")[0]
+        sections = {str(number): word for number, word in enumerate(_SECTIONS)}
+        known = sections.get(number) in wanted
+        return ValidationError("Invalid Marker." if known else "Marker and Filter do not match")
+
+    details, shown = page(call, entries, filters=sorted(wanted), refused=refused)
     return api.GetAccountAuthorizationDetailsResponse(
         user_detail_list=tuple(each for each in details if isinstance(each, api.UserDetail)),
         group_detail_list=tuple(each for each in details if isinstance(each, api.GroupDetail)),

@@ -11,7 +11,7 @@ import msgspec
 from locum import arn
 from locum.api.iam import types
 from locum.core.records import Role, User
-from locum.errors import ValidationError
+from locum.errors import ServiceException, ValidationError
 from locum.server.handlers import Call
 from locum.server.pages import NotAMark, paged
 from locum.store.records import Stored
@@ -71,16 +71,28 @@ class Page(msgspec.Struct, frozen=True):
     marker: str | None
 
 
-def page(call: Call[Any], entries: Callable[[str], Iterable[tuple[str, Item]]]) -> tuple[tuple[Item, ...], Page]:
-    """One page of a listing.
+def _invalid(mark: NotAMark) -> ServiceException:
+    return ValidationError("Invalid Marker.")
+
+
+def page(
+    call: Call[Any],
+    entries: Callable[[str], Iterable[tuple[str, Item]]],
+    *,
+    limit: int = _PAGE,
+    filters: object = None,
+    refused: Callable[[NotAMark], ServiceException] = _invalid,
+) -> tuple[tuple[Item, ...], Page]:
+    """One page of a listing, of ``limit`` entries unless the call says how many.
 
     ``entries`` gives (position, item) in ascending order of position, beginning after the one it is told.  A marker is
-    sealed (R14) and good for the same operation, account and filters only; ValidationError ``Invalid Marker.`` for any
-    other (IAM-GEN-051).
+    sealed (R14) and good for the same operation, account and ``filters`` (every parameter but those of paging) only;
+    for any other the error that ``refused`` makes, ValidationError ``Invalid Marker.`` (IAM-GEN-051).
     """
     command: _Paged = call.command
     try:
-        taken, marker = paged(call, entries, mark=command.marker, limit=getattr(command, "max_items", None) or _PAGE)
-    except NotAMark:
-        raise ValidationError("Invalid Marker.") from None
+        size = getattr(command, "max_items", None) or limit
+        taken, marker = paged(call, entries, mark=command.marker, limit=size, filters=filters)
+    except NotAMark as mark:
+        raise refused(mark) from None
     return taken, Page(marker is not None, marker)

@@ -1,11 +1,13 @@
 """Reports on when services were last used, and the policies that let somebody use them (IAM-CL-023, IAM-CL-030).
 
 What can be told is what this server has seen: calls that it allowed to its own services, IAM, Organizations and STS.
-Another service is listed where a policy names it, as never used.  A report is counted out when it is read.
+Another service is listed where a policy names it, as never used.  What somebody could use, and who, is noted when the
+report is made; the last uses, names and paths are those of when it is read.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -13,17 +15,24 @@ from typing import Any, Final, NamedTuple
 from locum.api.iam import last_accessed as api
 from locum.api.registry import CONTRACTS, TARGETS
 from locum.arn import Arn
+from locum.arn import account_root as root_arn
 from locum.core.account_records import AccessReport
 from locum.core.aws_policies import AWS_ACCOUNT
 from locum.core.records import Group, ManagedPolicy, Role, Use, User
-from locum.errors import InvalidInputException, NoSuchEntityException
+from locum.errors import (
+    AccessDenied,
+    InvalidInputException,
+    NoSuchEntityException,
+    ServiceException,
+    ValidationError,
+)
 from locum.policy import Policy, PolicyError, parse
-from locum.policy.granting import grants, named_services
+from locum.policy.granting import grants, named_services, usable
 from locum.server.handlers import Call, handles
 from locum.server.iam.answers import moment, page
 from locum.server.iam.groups import groups_of, members_of
 from locum.server.iam.policies import users_of
-from locum.store.records import Stored
+from locum.server.pages import NotAMark
 
 __all__ = [
     "generate_service_last_accessed_details",
@@ -39,16 +48,36 @@ _MOST: Final = 1_000
 """Reports of an account that are kept at most; the oldest go first."""
 
 _UUID_BYTES: Final = 16
+_HOLDERS: Final = (User.kind, Role.kind, Group.kind)
 _ACTIONS: Final = "ACTION_LEVEL"
 _SERVICES: Final = "SERVICE_LEVEL"
 _NAMES: Final = {
+    "cloudformation": "AWS CloudFormation",
+    "cloudtrail": "AWS CloudTrail",
+    "cloudwatch": "Amazon CloudWatch",
+    "dynamodb": "Amazon DynamoDB",
+    "ec2": "Amazon EC2",
+    "ecr": "Amazon Elastic Container Registry",
+    "ecs": "Amazon Elastic Container Service",
+    "eks": "Amazon Elastic Kubernetes Service",
+    "events": "Amazon EventBridge",
+    "execute-api": "Amazon API Gateway",
     "iam": "AWS Identity and Access Management",
+    "kms": "AWS Key Management Service",
+    "lambda": "AWS Lambda",
     "organizations": "AWS Organizations",
+    "s3": "Amazon S3",
+    "sns": "Amazon SNS",
+    "sqs": "Amazon SQS",
     "sts": "AWS Security Token Service",
 }
-"""What AWS calls the services that this server is."""
+"""What AWS calls services; others are shown by their namespace."""
 
-_OWN: Final = frozenset(each.service.name for each in (*CONTRACTS.values(), *TARGETS.values()))
+_OWN: Final = {each.service.name: tuple(sorted(each.commands)) for each in (*CONTRACTS.values(), *TARGETS.values())}
+"""Service that this server is → its operations."""
+
+_PAGE: Final = 200
+_NAMESPACE: Final = re.compile(r"[a-z0-9-]+")
 
 
 # Policies and their holders
@@ -119,19 +148,25 @@ def _holders_of(call: Call[Any], policy: ManagedPolicy) -> Iterator[User | Role 
 # Reports
 
 
-def _check_arn(text: str) -> None:
-    """InvalidInput for what is no ARN of a user, role, group or policy of IAM."""
+def _named(call: Call[Any], *kinds: str) -> Any:
+    """The entity that the call names by its ARN, one of these kinds in the caller's account; refuses any other."""
+    text = call.command.arn
     try:
         parsed = Arn.parse(text)
     except ValueError:
         raise InvalidInputException(f"ARN {text} is not valid.") from None
-    kinds = (User.kind, Role.kind, Group.kind, ManagedPolicy.kind)
-    if parsed.service != "iam" or parsed.region or parsed.kind not in kinds:
-        raise InvalidInputException(f"ARN {text} is not valid.")
-
-
-def _missing(text: str) -> NoSuchEntityException:
-    return NoSuchEntityException(f"The entity with ARN {text} cannot be found.")
+    if parsed.partition != call.partition:
+        raise ValidationError("Invalid ARN partition")
+    if parsed.service != "iam":
+        raise ValidationError("Invalid service in ARN")
+    of_aws = parsed.account == AWS_ACCOUNT and parsed.kind == ManagedPolicy.kind
+    if parsed.account != call.account and not of_aws:
+        raise AccessDenied(f"User: {call.caller.arn} is not authorized to perform the operation on {text}")
+    if parsed.region or parsed.kind not in kinds:
+        raise InvalidInputException(f"Invalid Entity Arn: {text} is not supported.")
+    if call.target.stored is None:
+        raise NoSuchEntityException(f"ARN {text} does not exist.")
+    return call.target.stored.record
 
 
 def _make_room(call: Call[Any]) -> None:
@@ -145,19 +180,24 @@ def _make_room(call: Call[Any]) -> None:
 def generate_service_last_accessed_details(
     call: Call[api.GenerateServiceLastAccessedDetailsCommand],
 ) -> api.GenerateServiceLastAccessedDetailsResponse:
-    """Note what a report is about; it is ready at once."""
+    """Note what a report is about, with what can be used now and by whom; it is ready at once."""
     command = call.command
-    _check_arn(command.arn)
-    if call.target.stored is None:
-        raise _missing(command.arn)
+    entity = _named(call, *_HOLDERS, ManagedPolicy.kind)
+    policies = _policies(call, entity)
+    services = sorted(name for name in named_services(policies) | _OWN.keys() if usable(policies, name))
+    actions = command.granularity == _ACTIONS
+    own = [(name, action) for name in services for action in _OWN.get(name, ())] if actions else []
     _make_room(call)
     report = AccessReport(
         account=call.account,
         id=str(uuid.UUID(bytes=call.random(_UUID_BYTES), version=4)),
         entity=command.arn,
-        creator=call.caller.principal_id,
+        creator=call.caller.user_id,
         created=int(call.now),
-        actions=command.granularity == _ACTIONS,
+        actions=actions,
+        services=tuple(services),
+        granted=tuple(f"{name}:{action}" for name, action in own if usable(policies, name, action)),
+        users=tuple(each.id for each in _users_and_roles(call, entity)),
     )
     call.records.create(report)
     return api.GenerateServiceLastAccessedDetailsResponse(job_id=report.id)
@@ -170,25 +210,17 @@ def _report(call: Call[Any]) -> AccessReport:
     )
     if (
         stored is None
-        or stored.record.creator != call.caller.principal_id
+        or stored.record.creator != call.caller.user_id
         or stored.record.created + _KEPT_SECONDS <= call.now
     ):
-        raise NoSuchEntityException(f"The job with id {call.command.job_id} cannot be found.")
+        raise NoSuchEntityException(f"Job {call.command.job_id} does not exist.")
     return stored.record
 
 
-def _entity(call: Call[Any], report: AccessReport) -> User | Role | Group | ManagedPolicy:
-    parsed = Arn.parse(report.entity)
-    stored: Stored[Any] | None
-    if parsed.kind == ManagedPolicy.kind:
-        stored = call.records.managed_policy(report.entity, call.account, call.partition)
-    else:
-        kinds: dict[str, type[User] | type[Role] | type[Group]] = {each.kind: each for each in (User, Role, Group)}
-        stored = call.records.get(kinds[parsed.kind], call.account, parsed.path_and_name[1])
-    if stored is None or (parsed.account != AWS_ACCOUNT and stored.record.arn(call.partition) != report.entity):
-        raise _missing(report.entity)
-    entity: User | Role | Group | ManagedPolicy = stored.record
-    return entity
+def _reported(call: Call[Any], report: AccessReport) -> list[User | Role]:
+    """The users and roles of a report that are still there."""
+    found = (call.records.by_id(each) for each in report.users)
+    return [stored.record for stored in found if stored is not None]
 
 
 class _Seen(NamedTuple):
@@ -216,22 +248,27 @@ def _uses(call: Call[Any], users: Iterable[User | Role]) -> dict[str, list[_Seen
     return found
 
 
-def _actions(seen: list[_Seen]) -> tuple[api.TrackedActionLastAccessed, ...]:
-    newest: dict[str, _Seen] = {}
+def _actions(name: str, report: AccessReport, seen: list[_Seen]) -> tuple[api.TrackedActionLastAccessed, ...]:
+    """The actions that were used or could be, ascending."""
+    newest: dict[str, _Seen | None] = {
+        action: None for service, _, action in (each.partition(":") for each in report.granted) if service == name
+    }
     for each in sorted(seen):
         newest[each.action] = each
     return tuple(
-        api.TrackedActionLastAccessed(
+        api.TrackedActionLastAccessed(action_name=action)
+        if last is None
+        else api.TrackedActionLastAccessed(
             action_name=action,
-            last_accessed_entity=each.by,
-            last_accessed_time=moment(each.used),
-            last_accessed_region=each.region,
+            last_accessed_entity=last.by,
+            last_accessed_time=moment(last.used),
+            last_accessed_region=last.region,
         )
-        for action, each in sorted(newest.items())
+        for action, last in sorted(newest.items())
     )
 
 
-def _service(name: str, seen: list[_Seen], *, actions: bool) -> api.ServiceLastAccessed:
+def _service(name: str, report: AccessReport, seen: list[_Seen]) -> api.ServiceLastAccessed:
     last = max(seen) if seen else None
     return api.ServiceLastAccessed(
         service_name=_NAMES.get(name, name),
@@ -240,7 +277,7 @@ def _service(name: str, seen: list[_Seen], *, actions: bool) -> api.ServiceLastA
         last_authenticated_entity=None if last is None else last.by,
         last_authenticated_region=None if last is None else last.region,
         total_authenticated_entities=len({each.by for each in seen}),
-        tracked_actions_last_accessed=_actions(seen) if actions and name in _OWN else None,
+        tracked_actions_last_accessed=(_actions(name, report, seen) or None) if report.actions else None,
     )
 
 
@@ -250,17 +287,14 @@ def get_service_last_accessed_details(
 ) -> api.GetServiceLastAccessedDetailsResponse:
     """The services that an entity's policies give it, with their last uses."""
     report = _report(call)
-    entity = _entity(call, report)
-    policies = _policies(call, entity)
-    services = sorted(name for name in named_services(policies) | _OWN if grants(policies, name))
-    uses = _uses(call, _users_and_roles(call, entity))
+    uses = _uses(call, _reported(call, report))
 
     def entries(after: str) -> Iterator[tuple[str, api.ServiceLastAccessed]]:
-        for name in services:
+        for name in report.services:
             if name > after:
-                yield name, _service(name, uses.get(name, []), actions=report.actions)
+                yield name, _service(name, report, uses.get(name, []))
 
-    shown, rest = page(call, entries)
+    shown, rest = page(call, entries, limit=_PAGE, refused=_foreign)
     return api.GetServiceLastAccessedDetailsResponse(
         job_status="COMPLETED",
         job_type=_ACTIONS if report.actions else _SERVICES,
@@ -272,9 +306,14 @@ def get_service_last_accessed_details(
     )
 
 
-def _details(call: Call[Any], entity: User | Role | Group, service: str) -> api.EntityDetails:
-    users = [entity] if not isinstance(entity, Group) else [user for _, user in members_of(call, entity)]
-    seen = _uses(call, users).get(service)
+def _foreign(mark: NotAMark) -> ServiceException:
+    if mark.after is None:
+        return ValidationError("Invalid Marker.")
+    return InvalidInputException("The marker passed in the request was invalid.")
+
+
+def _details(call: Call[Any], entity: User | Role, service: str) -> api.EntityDetails:
+    seen = _uses(call, [entity]).get(service)
     return api.EntityDetails(
         entity_info=api.EntityInfo(
             arn=entity.arn(call.partition), name=entity.name, type=entity.kind.upper(), id=entity.id, path=entity.path
@@ -287,27 +326,20 @@ def _details(call: Call[Any], entity: User | Role | Group, service: str) -> api.
 def get_service_last_accessed_details_with_entities(
     call: Call[api.GetServiceLastAccessedDetailsWithEntitiesCommand],
 ) -> api.GetServiceLastAccessedDetailsWithEntitiesResponse:
-    """Who can use a service: the entity itself, a group's members, or who holds a policy."""
+    """The users and roles that could use a service, users first, as they are called now, without those that went."""
     report = _report(call)
-    entity = _entity(call, report)
-    service = call.command.service_namespace.lower()
-    found: list[User | Role | Group] = []
-    if grants(_policies(call, entity), service):
-        if isinstance(entity, Group):
-            found = [user for _, user in members_of(call, entity)]
-        elif isinstance(entity, ManagedPolicy):
-            found = list(_holders_of(call, entity))
-        else:
-            found = [entity]
-    found.sort(key=lambda each: each.key[1:])
+    service = call.command.service_namespace
+    if _NAMESPACE.fullmatch(service) is None:
+        raise InvalidInputException(f"Service namepace {service} is either invalid or unsupported.")
+    found = _reported(call, report) if service in report.services else ()
+    placed = sorted((f"{int(isinstance(each, Role))} {each.key[2]}", each) for each in found)
 
     def entries(after: str) -> Iterator[tuple[str, api.EntityDetails]]:
-        for each in found:
-            position = " ".join(each.key[1:])
+        for position, each in placed:
             if position > after:
                 yield position, _details(call, each, service)
 
-    shown, rest = page(call, entries)
+    shown, rest = page(call, entries, filters=report.id, refused=_foreign)
     return api.GetServiceLastAccessedDetailsWithEntitiesResponse(
         job_status="COMPLETED",
         job_creation_date=moment(report.created),
@@ -338,24 +370,24 @@ def list_policies_granting_service_access(
 ) -> api.ListPoliciesGrantingServiceAccessResponse:
     """The policies that give the use of each service; a managed one once, though it comes by several ways."""
     command = call.command
-    _check_arn(command.arn)
-    stored = call.target.stored
-    if stored is None:
-        raise _missing(command.arn)
-    held = list({each.arn or (each.holder.id, each.name): each for each in _held(call, stored.record)}.values())
+    if command.arn == root_arn(call.partition, call.account):
+        raise InvalidInputException(f"Could not extract entity from ARN : {command.arn}")
+    entity = _named(call, *_HOLDERS)
+    unknown = [each for each in command.service_namespaces if _NAMESPACE.fullmatch(each) is None]
+    if unknown:
+        raise InvalidInputException(f"Invalid service namespace: [{', '.join(unknown)}]")
+    held = list({each.arn or (each.holder.id, each.name): each for each in _held(call, entity)}.values())
 
     def entries(after: str) -> Iterator[tuple[str, api.ListPoliciesGrantingServiceAccessEntry]]:
-        for number, service in enumerate(command.service_namespaces):
+        for number, service in enumerate(dict.fromkeys(command.service_namespaces)):
             position = f"{number:03}"
             if position > after:
                 policies = tuple(
-                    _granting(each)
-                    for each in held
-                    if each.policy is not None and grants([each.policy], service.lower())
+                    _granting(each) for each in held if each.policy is not None and grants([each.policy], service)
                 )
                 yield position, api.ListPoliciesGrantingServiceAccessEntry(service_namespace=service, policies=policies)
 
-    shown, rest = page(call, entries)
+    shown, rest = page(call, entries, limit=_PAGE)
     return api.ListPoliciesGrantingServiceAccessResponse(
         policies_granting_service_access=shown, is_truncated=rest.is_truncated, marker=rest.marker
     )

@@ -19,6 +19,7 @@ __all__ = ["list_tags", "merged_tags", "tag", "tags_of", "untag", "without_tags"
 
 _DUPLICATE_FOLDED: Final = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 _DUPLICATE_EXACT: Final = "Duplicate tag keys found."
+_NONE: Final = "Error occurred while validating input. "
 _RESERVED: Final = "Tag keys beginning with aws: are reserved for system use."
 _POSITION_BYTES: Final = 128
 
@@ -62,12 +63,16 @@ def _folds(stored: Stored[Any]) -> bool:
 
 
 def tag(call: Call[Any], stored: Stored[Any]) -> types.Nothing:
-    """Put the call's tags over those that an entity has."""
+    """Put the call's tags over those that an entity has; InvalidInput where there are none."""
+    if not call.command.tags:
+        raise InvalidInputException(_NONE)
     return change(call, stored, tags=merged_tags(stored.record.tags, call.command.tags, folded=_folds(stored)))
 
 
 def untag(call: Call[Any], stored: Stored[Any]) -> types.Nothing:
-    """Remove the tags that the call names from an entity."""
+    """Remove the tags that the call names from an entity; InvalidInput where it names none."""
+    if not call.command.tag_keys:
+        raise InvalidInputException(_NONE)
     return change(call, stored, tags=without_tags(stored.record.tags, call.command.tag_keys, folded=_folds(stored)))
 
 
