@@ -116,9 +116,9 @@ def test_what_was_written_describes_it_and_changes_nothing(full: Declaring) -> N
 @pytest.mark.parametrize("form", ["yaml", "json"])
 def test_a_policy_that_just_fits_can_be_described(world: Declaring, type: str, most: int, form: str) -> None:
     who = "" if type.startswith("service") else '"Principal":"*",'
-    start = '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["sts:*"],"Resource":["*"],'
+    start = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["sts:*"],"Resource":["*"],'
     document = f'{start}{who}"Condition":{{"StringEquals":{{"aws:PrincipalTag/t":["a","'
-    document += "x" * (most - len(document) - 6) + '"]}}}}'
+    document += "x" * (most - len(document) - 7) + '"]}}}]}'
     assert len(document) == most
     file = json_text({"locum": Number("1"), "organizations": {ACCOUNT: {type: {"long": {"document": document}}}}})
     assert world.apply(file).faults == ()

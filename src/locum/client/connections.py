@@ -185,7 +185,9 @@ def _exchange(connection: socket.socket, message: bytes, effect: Send, clock: _C
         connection.settimeout(clock.left())
         data = connection.recv(_CHUNK)
         came += len(data)
-        if came > (2 * effect.most + _AROUND if answer.begun else _AROUND):
+        if came > _AROUND and not answer.begun:
+            raise _Unreadable("the head of the answer has no end")
+        if came > 2 * effect.most + _AROUND:
             raise AnswerTooLarge(f"{effect.origin}: more comes than an answer of {effect.most} bytes")
         if not data:
             answer.end()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ __all__ = [
     "facts_of",
     "in_force",
     "joined",
+    "kept_document",
     "left",
     "org_path",
 ]
@@ -56,6 +57,16 @@ def _full_access(id: str, type: str, name: str, **statement: str) -> OrgPolicy:
         content=(msgspec.json.format(encoded) if type == SERVICE_CONTROL else encoded).decode(),
         description=f"Allows access to every {'operation' if type == SERVICE_CONTROL else 'resource'}",
     )
+
+
+def kept_document(type: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document of a policy as AWS keeps it: a resource control policy has its version and a list of statements."""
+    if type != RESOURCE_CONTROL:
+        return document
+    members = {"Version": "2008-10-17", **document}
+    statements = members.pop("Statement")
+    version = members.pop("Version")
+    return {"Version": version, **members, "Statement": statements if isinstance(statements, list) else [statements]}
 
 
 FULL_ACCESS: Final[Mapping[str, OrgPolicy]] = MappingProxyType(

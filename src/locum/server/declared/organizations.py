@@ -12,7 +12,7 @@ from locum.api.organizations import organization as organization_api
 from locum.api.organizations import policies as policies_api
 from locum.api.organizations import types, units
 from locum.core.limits import limit
-from locum.core.organization import FULL_ACCESS, RESOURCE_CONTROL, SERVICE_CONTROL, in_force, joined
+from locum.core.organization import FULL_ACCESS, RESOURCE_CONTROL, SERVICE_CONTROL, in_force, joined, kept_document
 from locum.core.organization_records import Organization, OrgPolicy, OrgUnit, name_mark
 from locum.core.records import Account
 from locum.core.root_access import CREDENTIALS, FEATURES, SESSIONS
@@ -218,8 +218,9 @@ class Organizations:
                 # No request can say this: UpdatePolicy takes an empty description for none.
                 self._run.records.change(stored, description="")
         old = read_stored(policy.content)
-        if document.sound and old != document.values:
-            details += document_details("document", old, document.values)
+        new = kept_document(type, document.values) if document.sound else old
+        if new != old:
+            details += document_details("document", old, new)
             changes["content"] = document.text
         if changes:
             self._do(policies_api.UpdatePolicyCommand(policy_id=policy.id, **changes), document.place)

@@ -9,7 +9,14 @@ import msgspec
 
 from locum.api.organizations import policies as api
 from locum.api.organizations import types
-from locum.core.organization import FULL_ACCESS, KINDS_OF_POLICY, RESOURCE_CONTROL, SERVICE_CONTROL, in_force
+from locum.core.organization import (
+    FULL_ACCESS,
+    KINDS_OF_POLICY,
+    RESOURCE_CONTROL,
+    SERVICE_CONTROL,
+    in_force,
+    kept_document,
+)
 from locum.core.organization_records import Organization, OrgPolicy, OrgUnit, name_mark
 from locum.core.records import Account
 from locum.errors import MalformedPolicyDocumentException as Malformed
@@ -28,7 +35,7 @@ from locum.organization_errors import (
     RootNotFoundException,
     TargetNotFoundException,
 )
-from locum.policy import validate
+from locum.policy import PolicyKind, validate
 from locum.policy.sizes import SIZES
 from locum.server.handlers import Call, handles
 from locum.server.organizations.answers import (
@@ -123,26 +130,25 @@ def _without_own(place: Any, type: str) -> Any:
 
 
 def _checked(organization: Organization, type: str, content: str) -> str:
-    """A document that can be stored as a policy of a type (ORG-023, R28)."""
+    """A document that can be stored as a policy of a type, as it is kept (ORG-023, R28)."""
     kind = KINDS_OF_POLICY[type]
-    if len(content) > SIZES[kind].characters:
-        raise ConstraintViolationException(
-            "You have exceeded the maximum policy size.", reason="POLICY_CONTENT_LIMIT_EXCEEDED"
-        )
+    _check_size(kind, content)
     try:
         validate(content, kind)
     except Malformed as refused:
         raise MalformedPolicyDocumentException(refused.message) from refused
-    return _as_shown(content) if type == RESOURCE_CONTROL else content
+    if type != RESOURCE_CONTROL:
+        return content
+    kept = msgspec.json.encode(kept_document(type, msgspec.json.decode(content, type=dict[str, Any]))).decode()
+    _check_size(kind, kept)
+    return kept
 
 
-def _as_shown(content: str) -> str:
-    """A resource control policy as AWS keeps it: compact, with its version and a list of statements."""
-    document = msgspec.json.decode(content, type=dict[str, Any])
-    statements = document.pop("Statement")
-    shown = {"Version": document.pop("Version", "2008-10-17"), **document}
-    shown["Statement"] = statements if isinstance(statements, list) else [statements]
-    return msgspec.json.encode(shown).decode()
+def _check_size(kind: PolicyKind, content: str) -> None:
+    if len(content) > SIZES[kind].characters:
+        raise ConstraintViolationException(
+            "You have exceeded the maximum policy size.", reason="POLICY_CONTENT_LIMIT_EXCEEDED"
+        )
 
 
 def _check_name(call: Call[Any], organization: Organization, type: str, name: str) -> None:
