@@ -139,8 +139,6 @@ def get_account_summary(call: Call[api.GetAccountSummaryCommand]) -> api.GetAcco
     def has(index: str) -> int:
         return len(records.found(index, account, limit=1))
 
-    # Of a policy in use, AWS's own among them, the default version is.
-
     summary = {name: most(call, quota) for name, quota in _QUOTAS.items()} | _UNKEPT
     summary |= {
         "AccountAccessKeysPresent": has("key-owner"),
@@ -152,6 +150,7 @@ def get_account_summary(call: Call[api.GetAccountSummaryCommand]) -> api.GetAcco
         "MFADevices": records.count(MfaDevice, account),
         "MFADevicesInUse": sum(stored.record.owner is not None for stored in records.each(MfaDevice, account)),
         "Policies": records.count(ManagedPolicy, account),
+        # Of a policy in use, AWS's own among them, the default version is.
         "PolicyVersionsInUse": sum(_in_use(call, policy) for policy in _managed_policies(call)),
         "Providers": sum(records.count(kind, account) for kind in _PROVIDERS),
         "Roles": records.count(Role, account),
